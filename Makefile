@@ -1,0 +1,37 @@
+# make study | make test | make lab      (each sets up .venv by itself, once)
+
+PYTHON ?= python3
+JOBS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: study test lab refresh check clean
+
+study: $(READY)  ## execute every notebook into build/ and print a table of the results
+	$(RUN) -m lib run $(if $(JOBS),--jobs $(JOBS))
+
+test: $(READY)  ## everything a maintainer needs to know: style, units, docstrings, notebooks
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(RUN) -m pytest
+
+lab: $(READY)  ## open the course in JupyterLab
+	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
+
+refresh: $(READY)  ## maintainers: execute stale notebooks in place and renew figures/ (ALL=1: all)
+	$(RUN) -m lib refresh $(if $(ALL),--all)
+
+check: $(READY)
+	$(RUN) -m lib check
+
+# Installed once; again only when a list of dependencies changes.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	f"Python 3.11 to 3.13 is needed (TensorFlow has no newer build), but {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build
