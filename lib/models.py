@@ -1,0 +1,200 @@
+"""Builders for the networks: plain functional Keras, compiled, reproducible from a seed.
+
+A forecaster maps `(batch, window, n_features)` to the next rows `(batch, horizon, n_features)`;
+an autoencoder maps a window to itself. `build_lstm_forecaster(units=(latent, units))` has
+exactly as many parameters as `build_lstm_autoencoder(units=units, latent=latent)`: the same
+two LSTM layers, once with a bottleneck between them and once without.
+"""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="lib")
+class SameShapeLoss(keras.losses.Loss):
+    """Mean absolute or squared error that refuses targets of another shape than the output.
+
+    Keras broadcasts: a target of shape `(batch,)` against an output of shape
+    `(batch, window, 1)` compares every sample with every other sample's target, silently.
+
+    Parameters
+    ----------
+    error : {"mae", "mse"}
+
+    Raises
+    ------
+    ValueError
+        If `error` is unknown, or (when called) if the shapes differ.
+
+    Examples
+    --------
+    >>> loss = SameShapeLoss("mae")
+    >>> float(loss(ops.zeros((2, 3, 1)), ops.ones((2, 3, 1))))
+    1.0
+    """
+
+    def __init__(self, error="mae", name="same_shape_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        if error not in ("mae", "mse"):
+            raise ValueError(f"`loss` must be 'mae' or 'mse'. Received: loss={error!r}")
+        self.error = error
+
+    def call(self, y_true, y_pred):
+        """Error per sample, shape (batch,)."""
+        if y_true.shape[1:] != y_pred.shape[1:]:
+            raise ValueError(
+                f"`targets` must have the shape of the model's output, "
+                f"(batch, {', '.join(map(str, y_pred.shape[1:]))}). "
+                f"Received: targets of shape (batch, {', '.join(map(str, y_true.shape[1:]))})"
+            )
+        difference = ops.cast(y_true, y_pred.dtype) - y_pred
+        distance = ops.abs(difference) if self.error == "mae" else ops.square(difference)
+        return ops.mean(distance, axis=tuple(range(1, len(y_pred.shape))))
+
+    def get_config(self):
+        """Arguments to build the same loss again."""
+        return {**super().get_config(), "error": self.error}
+
+
+def build_lstm_forecaster(
+    window,
+    n_features=1,
+    *,
+    units=(64, 64),
+    horizon=1,
+    dropout=0.0,
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
+):
+    """Stacked LSTM layers that predict the rows after a window.
+
+    Parameters
+    ----------
+    window, n_features : int
+        Shape of an input window.
+    units : sequence of int
+        Width of each LSTM layer, first to last.
+    horizon : int
+        Rows to predict.
+    dropout : float
+        Share of each LSTM layer's outputs that is dropped in training.
+    learning_rate : float
+        Of the Adam optimiser.
+    loss : {"mae", "mse"}
+    seed : int
+        Of the initial weights and of dropout.
+
+    Returns
+    -------
+    keras.Model
+        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer, or `dropout` is not in [0, 1).
+
+    Examples
+    --------
+    >>> build_lstm_forecaster(window=30, units=(8, 16)).output_shape
+    (None, 1, 1)
+    """
+    _check_sizes(window=window, n_features=n_features, horizon=horizon)
+    _check_sizes(**{f"units[{i}]": width for i, width in enumerate(units)})
+    _check_dropout(dropout)
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((window, n_features), name="window")
+    hidden = _lstm_stack(inputs, units, dropout, last_sequence=False, name="lstm")
+    outputs = layers.Dense(horizon * n_features, name="dense")(hidden)
+    outputs = layers.Reshape((horizon, n_features), name="forecast")(outputs)
+    return _compiled(inputs, outputs, "lstm_forecaster", learning_rate, loss)
+
+
+def build_lstm_autoencoder(
+    window,
+    n_features=1,
+    *,
+    units=64,
+    latent=None,
+    depth=1,
+    dropout=0.0,
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
+):
+    """LSTM autoencoder: encoder, `RepeatVector`, decoder, the same dense layer at each step.
+
+    Parameters
+    ----------
+    window, n_features : int
+        Shape of a window, both input and output.
+    units : int
+        Width of every LSTM layer but the encoder's last.
+    latent : int, optional
+        Width of the encoder's last LSTM layer: the bottleneck. Default: `units`.
+    depth : int
+        LSTM layers in the encoder, and again in the decoder.
+    dropout, learning_rate, loss, seed
+        As in `build_lstm_forecaster`.
+
+    Returns
+    -------
+    keras.Model
+        Compiled; input and output `(batch, window, n_features)`. Its layer `latent` gives the
+        latent vector, `(batch, latent)`.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer, or `dropout` is not in [0, 1).
+
+    Notes
+    -----
+    The encoder-decoder form is that of Malhotra et al. (2016), "LSTM-based encoder-decoder for
+    multi-sensor anomaly detection", here with the latent vector repeated as decoder input.
+
+    Examples
+    --------
+    >>> build_lstm_autoencoder(window=30, units=16, latent=8).output_shape
+    (None, 30, 1)
+    """
+    latent = units if latent is None else latent
+    _check_sizes(window=window, n_features=n_features, units=units, latent=latent, depth=depth)
+    _check_dropout(dropout)
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((window, n_features), name="window")
+    encoder_widths = [units] * (depth - 1) + [latent]
+    code = _lstm_stack(inputs, encoder_widths, dropout, last_sequence=False, name="encoder")
+    code = layers.Identity(name="latent")(code)
+    hidden = layers.RepeatVector(window, name="repeat")(code)
+    hidden = _lstm_stack(hidden, [units] * depth, dropout, last_sequence=True, name="decoder")
+    # On three axes `Dense` acts on each step alike: `TimeDistributed(Dense)`, but faster.
+    outputs = layers.Dense(n_features, name="dense_per_step")(hidden)
+    return _compiled(inputs, outputs, "lstm_autoencoder", learning_rate, loss)
+
+
+def _lstm_stack(tensor, widths, dropout, *, last_sequence, name):
+    for number, width in enumerate(widths, start=1):
+        sequence = last_sequence or number < len(widths)
+        tensor = layers.LSTM(width, return_sequences=sequence, name=f"{name}_{number}")(tensor)
+        if dropout:
+            tensor = layers.Dropout(dropout, name=f"{name}_{number}_dropout")(tensor)
+    return tensor
+
+
+def _compiled(inputs, outputs, name, learning_rate, loss):
+    model = keras.Model(inputs, outputs, name=name)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=SameShapeLoss(loss))
+    return model
+
+
+def _check_sizes(**sizes):
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
+
+
+def _check_dropout(dropout):
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be at least 0 and below 1. Received: dropout={dropout}")

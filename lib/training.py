@@ -1,0 +1,137 @@
+"""Seeded training with early stopping, and a progress bar that leaves no trace."""
+
+import os
+import sys
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+
+def fit(
+    model,
+    inputs,
+    targets,
+    *,
+    validation=None,
+    epochs=20,
+    batch_size=128,
+    patience=3,
+    seed=0,
+):
+    """Train a compiled model and keep the weights of its best epoch.
+
+    Parameters
+    ----------
+    model : keras.Model
+    inputs, targets : ndarray of shape (n_windows, steps, n_features)
+        Their order is shuffled anew in each epoch.
+    validation : tuple (inputs, targets), optional
+        Later windows, never trained on. With them, training stops after `patience` epochs
+        without a better validation loss; without them it runs for all `epochs`.
+    epochs, batch_size, patience : int
+    seed : int
+        Of the shuffling and of dropout. Same seed, same thread count, same machine: the same
+        weights, bit for bit.
+
+    Returns
+    -------
+    DataFrame
+        One row per epoch run (index `epoch`, from 1): `loss` and, with validation, `val_loss`.
+        `attrs["best_epoch"]` is the epoch whose weights were kept, `attrs["seconds"]` the time.
+
+    Raises
+    ------
+    ValueError
+        If a count is not a positive integer, the arrays differ in length, hold a value that
+        is not finite, or the targets have another shape than the model's output.
+
+    Examples
+    --------
+    >>> from lib import models
+    >>> windows = np.sin(np.arange(60)).reshape(12, 5, 1)
+    >>> model = models.build_lstm_autoencoder(window=5, units=2)
+    >>> history = fit(model, windows, windows, epochs=2)
+    >>> history.shape
+    (2, 1)
+    """
+    _check(model, inputs, targets, epochs=epochs, batch_size=batch_size, patience=patience)
+    callbacks = [_Progress(epochs)]
+    if validation is not None:
+        _check(model, *validation)
+        stopping = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
+        callbacks.append(stopping)
+    keras.utils.set_random_seed(seed)
+    started = time.perf_counter()
+    result = model.fit(
+        np.ascontiguousarray(inputs, dtype="float32"),
+        np.ascontiguousarray(targets, dtype="float32"),
+        validation_data=validation,
+        epochs=epochs,
+        batch_size=batch_size,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    history = pd.DataFrame(result.history)
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    best = history["val_loss"].idxmin() if validation is not None else len(history)
+    history.attrs = {"best_epoch": int(best), "seconds": time.perf_counter() - started}
+    return history
+
+
+class _Progress(keras.callbacks.Callback):
+    """A bar over epochs for a person who watches; nothing for a log, a test or a stored output."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_train_begin(self, logs=None):
+        self.bar = tqdm(
+            total=self.epochs, unit="epoch", file=sys.stdout, leave=False, disable=not _watched()
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.set_postfix({name: f"{value:.3g}" for name, value in (logs or {}).items()})
+        self.bar.update()
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+        if not self.bar.disable and _in_notebook():
+            from IPython.display import clear_output
+
+            clear_output()
+
+
+def _watched():
+    """Whether a person looks on. `LIB_PROGRESS=0` says no, as automatic runs do."""
+    if os.environ.get("LIB_PROGRESS") == "0":
+        return False
+    return sys.stdout.isatty() or _in_notebook()
+
+
+def _in_notebook():
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return hasattr(shell, "kernel")
+
+
+def _check(model, inputs, targets, **counts):
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={count!r}")
+    if len(inputs) != len(targets):
+        raise ValueError(
+            f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"
+        )
+    expected = model.output_shape[1:]
+    if targets.shape[1:] != expected:
+        raise ValueError(
+            f"`targets` must have shape (n_windows, {', '.join(map(str, expected))}). "
+            f"Received: {targets.shape}"
+        )
+    for name, values in (("inputs", inputs), ("targets", targets)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity in {name}.")
