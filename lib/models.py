@@ -6,8 +6,9 @@ exactly as many parameters as `build_lstm_autoencoder(units=units, latent=latent
 two LSTM layers, once with a bottleneck between them and once without.
 """
 
-import keras
-from keras import layers, ops
+from lib.backend import keras
+
+layers, ops = keras.layers, keras.ops
 
 
 @keras.saving.register_keras_serializable(package="lib")

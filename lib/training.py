@@ -4,10 +4,11 @@ import os
 import sys
 import time
 
-import keras
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
+
+from lib.backend import keras
 
 
 def fit(
