@@ -1,0 +1,202 @@
+"""The figures: seaborn on matplotlib, accessible by default.
+
+Colours come from the colour-blind palette and never stand alone: lines also differ in style,
+points in marker. `show` puts a figure into the notebook together with its alternative text.
+"""
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from IPython.display import display
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
+DPI = 100
+LINE_STYLES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D")
+SHORTEST_ALT = 40
+
+
+def use_style():
+    """Set the look of all figures: white grid, colour-blind palette, readable size."""
+    sns.set_theme(context="notebook", style="whitegrid", palette="colorblind")
+    plt.rcParams.update({"figure.dpi": DPI, "figure.figsize": (9, 4), "axes.titlesize": "medium"})
+
+
+def show(figure, name, alt):
+    """Show a figure with its name and alternative text, and close it.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    name : str
+        Short name, unique in the notebook; `figures/NN_name.png` is made from it.
+    alt : str
+        What a person who cannot see it needs: kind of chart, axes, what there is to see.
+
+    Raises
+    ------
+    ValueError
+        If `alt` has fewer than 40 characters.
+    """
+    if len(alt) < SHORTEST_ALT:
+        raise ValueError(
+            f"`alt` must describe the figure in at least {SHORTEST_ALT} characters. "
+            f"Received: alt={alt!r}"
+        )
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DPI, bbox_inches="tight")
+    plt.close(figure)
+    display(
+        {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": alt},
+        metadata={"image/png": {"name": name, "alt": alt}},
+        raw=True,
+    )
+
+
+def show_table(table, name):
+    """Show a table under a name; `tables/NN_name.csv` is made from it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rounded to what can be compared: it is stored as it is shown.
+    name : str
+        Short name, unique in the notebook.
+    """
+    display(
+        {"text/html": table.to_html(), "text/plain": str(table), "text/csv": table.to_csv()},
+        metadata={"text/csv": {"name": name}},
+        raw=True,
+    )
+
+
+def training_curves(histories):
+    """Training and validation loss over epochs, one panel per model.
+
+    Parameters
+    ----------
+    histories : dict of name to the DataFrame that `training.fit` returns
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, axes = plt.subplots(1, len(histories), sharey=True, squeeze=False)
+    for axis, (name, history) in zip(axes[0], histories.items(), strict=True):
+        for column, style, marker in zip(history.columns, LINE_STYLES, MARKERS, strict=False):
+            label = {"loss": "training", "val_loss": "validation"}[column]
+            axis.plot(history[column], linestyle=style, marker=marker, label=label)
+        best = history.attrs["best_epoch"]
+        axis.axvline(best, color="0.4", linestyle=":", label=f"kept: epoch {best}")
+        axis.set(title=name, xlabel="epoch", yscale="log")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend()
+    axes[0, 0].set_ylabel("loss (mean absolute error)")
+    return figure
+
+
+def score_histogram(scores, threshold, xlabel="score"):
+    """Distribution of scores with the threshold drawn in, one panel per model.
+
+    Parameters
+    ----------
+    scores : dict of name to Series
+    threshold : float
+    xlabel : str
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, axes = plt.subplots(1, len(scores), sharex=True, sharey=True, squeeze=False)
+    for axis, (name, values) in zip(axes[0], scores.items(), strict=True):
+        sns.histplot(values.dropna(), bins=60, ax=axis, edgecolor=None)
+        axis.axvline(threshold, color="C3", linestyle="--")
+        axis.annotate(f" threshold {threshold:.3g}", (threshold, 0.9), color="C3",
+                      xycoords=("data", "axes fraction"))  # fmt: skip
+        axis.set(title=name, xlabel=xlabel, ylabel="number of windows", yscale="log")
+    return figure
+
+
+def score_lines(scores, threshold, ylabel="score"):
+    """Scores over time, one panel below the other, with the threshold drawn in.
+
+    Parameters
+    ----------
+    scores : dict of name to Series
+    threshold : float
+    ylabel : str
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, axes = plt.subplots(
+        len(scores), 1, sharex=True, sharey=True, squeeze=False, figsize=(9, 2.2 * len(scores))
+    )
+    for axis, (name, values) in zip(axes[:, 0], scores.items(), strict=True):
+        axis.plot(values, linewidth=1)
+        axis.axhline(threshold, color="C3", linestyle="--")
+        axis.set(title=name, ylabel=ylabel)
+    axes[0, 0].annotate(f"threshold {threshold:.3g}", (0.01, threshold), color="C3",
+                        xycoords=("axes fraction", "data"), va="bottom")  # fmt: skip
+    return figure
+
+
+def price_chart(axis, price, *, events=None, flags=None, log=True):
+    """Draw a price, its known events as numbered lines, and flagged days as dots.
+
+    Parameters
+    ----------
+    axis : matplotlib Axes
+    price : Series with a DatetimeIndex
+    events : DataFrame with a DatetimeIndex, optional
+        Events outside the span of `price` are left out; numbers are row numbers from 1.
+    flags : Series of bool, optional
+        True on the flagged days.
+    log : bool
+        Logarithmic price axis: equal distances are equal relative changes.
+    """
+    axis.plot(price, color="C0", linewidth=1)
+    if log:
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter(ScalarFormatter())
+        axis.yaxis.set_minor_formatter(ScalarFormatter())
+    if flags is not None:
+        flagged = price.reindex(flags.index[flags.to_numpy(dtype=bool)])
+        axis.plot(flagged, linestyle="", marker="o", markersize=5, color="C3", alpha=0.6,
+                  label=f"flagged ({len(flagged)} days)")  # fmt: skip
+        axis.legend(loc="upper left")
+    if events is not None:
+        _mark_events(axis, price, events)
+
+
+def _mark_events(axis, price, events):
+    levels = (1.01, 1.06)  # two rows of numbers, so that neighbours stay legible
+    for number, day in enumerate(events.index, start=1):
+        if price.index[0] <= day <= price.index[-1]:
+            axis.axvline(day, color="0.5", linestyle=":", linewidth=1, zorder=0)
+            axis.annotate(str(number), (day, levels[number % 2]), ha="center", fontsize="small",
+                          xycoords=("data", "axes fraction"))  # fmt: skip
+
+
+def event_bars(hits):
+    """Share of seeds that found each event, as horizontal bars: one row per event.
+
+    Parameters
+    ----------
+    hits : DataFrame of event names by detectors, values from 0 to 1
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.36 * len(hits) + 1))
+    sns.heatmap(hits, vmin=0, vmax=1, cmap="cividis", linewidths=1, ax=axis, annot=True,
+                fmt=".1f", cbar_kws={"label": "share of seeds that flag it"})  # fmt: skip
+    axis.set(xlabel="", ylabel="")
+    axis.set_yticks(np.arange(len(hits)) + 0.5, hits.index, rotation=0)
+    return figure
