@@ -65,6 +65,36 @@ def load(name):
     return frame
 
 
+def open_series(source, *, column, time):
+    """Open one column of a shipped data set or of a CSV file, whichever `source` names.
+
+    Parameters
+    ----------
+    source : str
+        A name that `catalogue` lists, or the path of a CSV file.
+    column, time : str
+        The columns with the values and with the times.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `load` or `read_csv` returns it, with `column` alone.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_csv`.
+
+    Examples
+    --------
+    >>> open_series("nasdaq", column="Close", time="Date").shape
+    (5031, 1)
+    """
+    entries = _entries()
+    path = DATA_DIR / entries[source]["file"] if source in entries else source
+    return read_csv(path, column=column, time=time)
+
+
 def catalogue():
     """List the data sets that ship with the course.
 

@@ -6,6 +6,8 @@ exactly as many parameters as `build_lstm_autoencoder(units=units, latent=latent
 two LSTM layers, once with a bottleneck between them and once without.
 """
 
+import pandas as pd
+
 from lib.backend import keras
 
 layers, ops = keras.layers, keras.ops
@@ -102,7 +104,7 @@ def build_lstm_forecaster(
     (None, 1, 1)
     """
     _check_sizes(window=window, n_features=n_features, horizon=horizon)
-    _check_sizes(**{f"units[{i}]": width for i, width in enumerate(units)})
+    _check_widths(units)
     _check_dropout(dropout)
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
@@ -175,6 +177,36 @@ def build_lstm_autoencoder(
     return _compiled(inputs, outputs, "lstm_autoencoder", learning_rate, loss)
 
 
+def layer_table(model):
+    """List the layers of a model as a learner can read them.
+
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    DataFrame
+        One row per layer, input first (index `layer`, its name): `kind`, `output shape` without
+        the batch axis, and `parameters`, the numbers it learns.
+
+    Examples
+    --------
+    >>> layer_table(build_lstm_forecaster(window=30, units=(8,)))["parameters"].tolist()
+    [0, 320, 9, 0]
+    """
+    rows = [
+        {
+            "layer": layer.name,
+            "kind": type(layer).__name__,
+            "output shape": str(tuple(layer.output.shape[1:])),
+            "parameters": layer.count_params(),
+        }
+        for layer in model.layers
+    ]
+    return pd.DataFrame(rows).set_index("layer")
+
+
 def _lstm_stack(tensor, widths, dropout, *, last_sequence, name):
     for number, width in enumerate(widths, start=1):
         sequence = last_sequence or number < len(widths)
@@ -194,6 +226,12 @@ def _check_sizes(**sizes):
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
+
+
+def _check_widths(units):
+    if not isinstance(units, list | tuple) or not units:
+        raise ValueError(f"`units` must list a width per LSTM layer. Received: units={units!r}")
+    _check_sizes(**{f"units[{i}]": width for i, width in enumerate(units)})
 
 
 def _check_dropout(dropout):
