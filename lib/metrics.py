@@ -61,8 +61,8 @@ def match_events(flags, events, tolerance=3):
     inside = events.loc[(events.index >= flags.index[0]) & (events.index <= flags.index[-1])]
     days = flags.index[flags.to_numpy(dtype=bool)]
     matched = inside.copy()
-    matched["flag"] = [_closest(days, event, tolerance) for event in inside.index]
-    matched["flag"] = pd.to_datetime(matched["flag"])
+    closest = [_closest(days, event, tolerance) for event in inside.index]
+    matched["flag"] = pd.array(closest, dtype=days.dtype)  # a time zone survives, hit or not
     matched["hit"] = matched["flag"].notna()
     matched["delay"] = (matched["flag"] - matched.index) / pd.Timedelta(days=1)
     return matched

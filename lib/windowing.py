@@ -57,9 +57,10 @@ def chronological_split(series, train=0.8, validation=0.0):
         )
     test_start = int(len(series) * train)
     validation_start = test_start - int(test_start * validation)
-    if validation_start == 0 or test_start == len(series):
+    missing = validation > 0 and validation_start == test_start
+    if missing or validation_start == 0 or test_start == len(series):
         raise ValueError(
-            f"`series` must have enough rows for a training and a test part. "
+            f"`series` must have enough rows for every part that is asked for. "
             f"Received: {len(series)} rows, train={train}, validation={validation}"
         )
     rows = series.iloc if isinstance(series, pd.DataFrame | pd.Series) else series
