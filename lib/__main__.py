@@ -1,0 +1,169 @@
+"""The command line: `python -m lib list | run | refresh | check | readme`.
+
+Each command imports what it needs by itself, so that `list` answers at once and `check` also
+in an environment where packages are missing.
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from lib import notebooks
+
+
+def list_notebooks(arguments):
+    """Print the notebooks, or what one of them accepts."""
+    from lib import parameters
+
+    chosen = notebooks.select(arguments.notebooks, arguments.folder)
+    if not arguments.notebooks:
+        rows = [(n.number, n.title, n.question, _seconds(n.budget)) for n in chosen]
+        print(notebooks.columns([("#", "notebook", "question", "budget"), *rows]))
+    for notebook in chosen if arguments.notebooks else ():
+        print(f"{notebook.name}: {notebook.question}\n")
+        known = parameters.specification(notebook.name).values()
+        rows = [(p.name, repr(p.default), p.help, p.accepts) for p in known]
+        print(notebooks.columns([("parameter", "default", "meaning", "accepts"), *rows]), "\n")
+    return 0
+
+
+def run(arguments):
+    """Execute notebooks into the folder of results and print what became of them."""
+    from lib import runner
+
+    chosen = notebooks.select(arguments.notebooks, arguments.folder)
+    values = runner.prepare(chosen, arguments.parameter, arguments.output)
+    results = runner.run(chosen, values, arguments.output, arguments.jobs)
+    code = _report(results)
+    print(f"\nFigures and tables: {arguments.output}/figures, {arguments.output}/tables")
+    return code
+
+
+def refresh(arguments):
+    """Execute stale notebooks in place and renew the figures."""
+    from lib.refresh import refresh
+
+    chosen = notebooks.select(arguments.notebooks, arguments.folder)
+    results = refresh(chosen, arguments.all, arguments.output, arguments.jobs)
+    if not results:
+        print("Nothing to do: every notebook is fresh.")
+    return _report(results) if results else 0
+
+
+def check(arguments):
+    """Print what is installed against what is needed, and the data against its checksums."""
+    from lib import installation
+
+    rows = [*installation.packages(), *installation.data_files()]
+    print(notebooks.columns([("what", "needed", "found", "OK or what to do"), *rows]))
+    fine = installation.is_fine(rows)
+    print("\nAll is well." if fine else "\nNot ready: see the last column.")
+    return 0 if fine else 1
+
+
+def readme(arguments):
+    """Print the table of notebooks for the README, or write it there."""
+    table = notebooks.readme_table(arguments.folder)
+    if not arguments.write:
+        print(table)
+        return 0
+    from lib import outputs
+
+    path = arguments.folder.parent / "README.md"
+    content = notebooks.put_into_readme(path.read_text(encoding="utf-8"), table)
+    outputs.write(path, content.encode())
+    return 0
+
+
+def _seconds(number):
+    return "-" if number is None else f"{number:.0f} s"
+
+
+def _report(results):
+    """Print the closing table; return the exit code."""
+    rows = [("notebook", "took", "budget", "status", "where to look")]
+    for result in results:
+        budget = result.notebook.budget
+        late = result.status == "ok" and budget is not None and result.seconds > budget
+        status = "ok, over budget" if late else result.status
+        took = _seconds(result.seconds) if result.seconds else "-"
+        rows.append((result.notebook.name, took, _seconds(budget), status, result.where))
+    print("\n" + notebooks.columns(rows))
+    return 0 if all(result.status == "ok" for result in results) else 1
+
+
+def _parser():
+    parser = argparse.ArgumentParser("python -m lib", description="The notebooks of the course.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, function in COMMANDS.items():
+        help = function.__doc__.split(".")[0]
+        command = commands.add_parser(name, help=help, description=help + ".")
+        command.set_defaults(function=function)
+        folder = notebooks.COURSE
+        command.add_argument("--folder", type=Path, default=folder, help="where the notebooks are")
+        if name in ("list", "run", "refresh"):
+            command.add_argument("notebooks", nargs="*", metavar="NN", help="which (default: all)")
+        if name in ("run", "refresh"):
+            jobs = "notebooks at a time (default: the number of cores)"
+            command.add_argument("--jobs", type=_positive, metavar="N", help=jobs)
+            output = "folder for results (default: build)"
+            command.add_argument("--output", type=Path, default=Path("build"), help=output)
+        if name == "run":
+            names = {"nargs": 2, "metavar": ("NAME", "VALUE"), "action": "append", "default": []}
+            command.add_argument("-p", "--parameter", help="set a parameter; repeatable", **names)
+        if name == "refresh":
+            command.add_argument("--all", action="store_true", help="also those that are fresh")
+        if name == "readme":
+            command.add_argument("--write", action="store_true", help="write it into README.md")
+    return parser
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1. Received: {number}")
+    return number
+
+
+COMMANDS = {
+    "list": list_notebooks,
+    "run": run,
+    "refresh": refresh,
+    "check": check,
+    "readme": readme,
+}
+
+
+def main(words=None):
+    """Run one command; return its exit code.
+
+    Parameters
+    ----------
+    words : list of str, optional
+        The command line; by default that of the process.
+
+    Returns
+    -------
+    int
+        0 if all is well, 1 if a notebook failed or something is missing, 2 for a request that
+        cannot be carried out, 130 after Ctrl-C.
+    """
+    from lib.specifications import ParameterError
+
+    arguments = _parser().parse_args(words)
+    try:
+        return arguments.function(arguments)
+    except (ParameterError, notebooks.NotebookError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted. All kernels have been stopped; no file is half written.")
+        return 130
+
+
+if __name__ == "__main__":
+    # A closed terminal or a `kill` must not leave kernels behind either.
+    for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
+        signal.signal(getattr(signal, name), signal.default_int_handler)
+    sys.exit(main())

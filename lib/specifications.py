@@ -1,0 +1,174 @@
+"""What each notebook accepts from outside: one typed specification per notebook.
+
+A parameter that several notebooks share is written down once, and reused with another default
+where that is needed. `lib.parameters` holds a notebook against its specification.
+"""
+
+import ast
+import numbers
+import os
+from dataclasses import dataclass, replace
+
+
+class ParameterError(ValueError):
+    """A parameter has an unknown name or an unusable value."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a notebook; its type is the type of its default.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variable in the notebook's parameters cell.
+    default : int, float, bool or str
+        Value in the stored notebook.
+    help : str
+        One line for `python -m lib list 05`.
+    minimum, maximum : int or float
+        Accepted range, both ends included; every number has one.
+    choices : tuple of str
+        For a text: the accepted values, if they are few.
+    series : bool
+        For a text: it is the name of a shipped series or the path of a CSV file.
+
+    Examples
+    --------
+    >>> WINDOW.accepts
+    'an integer from 2 to 500'
+    >>> WINDOW.check(60)
+    60
+    >>> WINDOW.check("60")
+    Traceback (most recent call last):
+    lib.specifications.ParameterError: `window` must be an integer from 2 to 500. \
+Received: window='60'
+    """
+
+    name: str
+    default: int | float | bool | str
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    series: bool = False
+
+    @property
+    def accepts(self):
+        """What the parameter accepts, in words."""
+        if self.series:
+            return f"a shipped series ({', '.join(_shipped())}) or the path of a CSV file"
+        if self.choices:
+            return "one of " + ", ".join(map(repr, self.choices))
+        kind = {bool: "True or False", int: "an integer", float: "a number", str: "a text"}
+        bounds = "" if self.minimum is None else f" from {self.minimum} to {self.maximum}"
+        return kind[type(self.default)] + bounds
+
+    def check(self, value):
+        """Return `value` in the parameter's type.
+
+        Raises
+        ------
+        ParameterError
+            If the type is another (a whole number is fine where any number is meant), or the
+            value is not finite, out of range, not among the choices, or not a file.
+        """
+        if not (self._has_type(value) and self._is_allowed(value)):
+            message = f"`{self.name}` must be {self.accepts}. Received: {self.name}={value!r}"
+            raise ParameterError(message)
+        return type(self.default)(value)
+
+    def parse(self, text):
+        """Return the value that `text` from a command line stands for, checked.
+
+        Numbers are read as Python reads them and nothing is guessed: `3.0` is no integer, and
+        `true` is only a word.
+
+        Examples
+        --------
+        >>> WINDOW.parse("60")
+        60
+        """
+        if isinstance(self.default, str):
+            return self.check(text)
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            value = text
+        return self.check(value)
+
+    def _has_type(self, value):
+        kind = {bool: bool, int: numbers.Integral, float: numbers.Real, str: str}
+        # To Python, True is an integer; to a reader of "window=True", it is a mistake.
+        is_stray_bool = isinstance(value, bool) and not isinstance(self.default, bool)
+        return isinstance(value, kind[type(self.default)]) and not is_stray_bool
+
+    def _is_allowed(self, value):
+        if self.series:
+            return value in _shipped() or os.path.isfile(value)
+        if self.choices:
+            return value in self.choices
+        # Neither NaN nor an infinity lies between two finite bounds.
+        return self.minimum is None or bool(self.minimum <= value <= self.maximum)
+
+
+def _shipped():
+    """Names of the series in the catalogue; pandas is imported only now that they are needed."""
+    from lib import data
+
+    return [name for name in data.catalogue()["name"] if not name.endswith("_events")]
+
+
+SERIES = (
+    Parameter("csv", "sp500", "the series: a shipped name, or your own CSV file", series=True),
+    Parameter("column", "close", "column of the CSV with the values"),
+    Parameter("time", "date", "column of the CSV with the times"),
+)
+TRAIN_FRACTION = Parameter(
+    "train_fraction", 0.8, "share of the series, from its start, to train on", 0.1, 0.95
+)
+WINDOW = Parameter("window", 30, "time steps a model sees at once", 2, 500)
+UNITS = Parameter("units", 64, "width of the wider LSTM layer", 1, 512)
+LATENT = Parameter("latent", 16, "width of the narrower LSTM layer, the bottleneck", 1, 512)
+DROPOUT = Parameter("dropout", 0.2, "share of units silenced while training", 0.0, 0.9)
+LEARNING_RATE = Parameter("learning_rate", 0.001, "step size of Adam", 1e-6, 1.0)
+EPOCHS = Parameter("epochs", 20, "most passes over the training windows", 1, 1000)
+BATCH_SIZE = Parameter("batch_size", 128, "windows per step of the optimiser", 1, 8192)
+FOLD = Parameter(
+    "fold",
+    "last",
+    "how errors of overlapping windows become one",
+    choices=("last", "mean", "median"),
+)
+SEED = Parameter("seed", 0, "seed of weights and shuffling", 0, 2**32 - 1)
+
+SPECIFICATIONS = {
+    "05_sp500_comparison": (
+        *SERIES,
+        TRAIN_FRACTION,
+        WINDOW,
+        UNITS,
+        LATENT,
+        DROPOUT,
+        LEARNING_RATE,
+        EPOCHS,
+        BATCH_SIZE,
+        FOLD,
+        Parameter("threshold", 0.65, "error above which a day is flagged, in σ", 0.0, 100.0),
+        SEED,
+    ),
+    "06_sp500_returns": (
+        *SERIES,
+        TRAIN_FRACTION,
+        replace(WINDOW, default=20),
+        replace(UNITS, default=16),
+        replace(LATENT, default=4),
+        replace(LEARNING_RATE, default=0.003),
+        replace(EPOCHS, default=5),
+        replace(BATCH_SIZE, default=256),
+        FOLD,
+        Parameter("decay", 0.94, "weight of the past in the volatility known today", 0.5, 0.999),
+        Parameter("flags_per_year", 1.0, "flags promised per year on ordinary days", 0.01, 250.0),
+        Parameter("seeds", 5, "trainings per network, each with its own seed", 2, 100),
+    ),
+}

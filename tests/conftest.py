@@ -1,0 +1,107 @@
+"""A small notebook that keeps every promise, for the tests that run, break or store one.
+
+The environment of the kernels is not set here but by `lib.runner.pytest_configure`, which also
+takes effect when pytest is given nothing but a notebook.
+"""
+
+import copy
+import json
+
+import pytest
+
+from lib import outputs, stamps
+from lib.specifications import SPECIFICATIONS
+
+NAME = "05_sp500_comparison"  # its specification is known in every process, also in kernels
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+ALT = "Line chart of the close over the years, with one flagged day in October 1987."
+HEADER = """# 05 · An example
+**Question.** Does it run?
+**You will see.** One figure and one table.
+**You will learn.** Nothing new.
+**You need.** Nothing.
+**Time.** 1 minute to read, 1 second to run.
+**Data.** None.
+"""
+CLOSING = "## Takeaways\n* It runs.\n\n## Exercises\n1. Run it.\n2. Break it.\n3. Mend it.\n"
+PARAMETERS = "\n".join(f"{p.name} = {p.default!r}" for p in SPECIFICATIONS[NAME])
+SETTINGS = f"""from lib import parameters
+settings = parameters.check("{NAME}", globals())
+print(settings.window)"""
+FIGURE = f"""from IPython.display import display
+figure = {{"text/plain": "figure", "image/png": "{PIXEL}"}}
+table = {{"text/plain": "table", "text/html": "<p>1</p>", "text/csv": "day,close\\n1,2\\n"}}
+display(figure, raw=True, metadata={{"image/png": {{"name": "price", "alt": "{ALT}"}}}})
+display(table, raw=True, metadata={{"text/csv": {{"name": "days"}}}})"""
+DISPLAYED = [
+    ({"text/plain": "figure", "image/png": PIXEL}, {"image/png": {"name": "price", "alt": ALT}}),
+    (
+        {"text/plain": "table", "text/html": "<p>1</p>", "text/csv": "day,close\n1,2\n"},
+        {"text/csv": {"name": "days"}},
+    ),
+]
+
+
+def markdown(source):
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
+
+
+def code(source, outputs=(), tags=()):
+    cell = {"cell_type": "code", "source": source, "metadata": {"tags": list(tags)}}
+    return {**cell, "execution_count": None, "outputs": list(outputs)}
+
+
+def stdout(text):
+    return {"output_type": "stream", "name": "stdout", "text": text}
+
+
+def displayed(data, metadata):
+    return {"output_type": "display_data", "data": data, "metadata": metadata}
+
+
+def notebook(*cells, **course):
+    """Return the content of a notebook made of these cells, as if executed and stored."""
+    cells = [{**copy.deepcopy(cell), "id": f"cell-{place}"} for place, cell in enumerate(cells)]
+    for count, cell in enumerate((c for c in cells if c["cell_type"] == "code"), start=1):
+        cell["execution_count"] = count
+    metadata = {"course": {"budget_seconds": 60, **course}}
+    return stamps.stamped(
+        {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    )
+
+
+@pytest.fixture
+def example():
+    """The content of a notebook that keeps every promise."""
+    return notebook(
+        markdown(HEADER),
+        code(PARAMETERS, tags=["parameters"]),
+        code(SETTINGS, [stdout("30\n")]),
+        code(FIGURE, [displayed(*shown) for shown in DISPLAYED]),
+        markdown(CLOSING),
+    )
+
+
+@pytest.fixture
+def course(tmp_path):
+    """An empty course in a folder of its own."""
+    folder = tmp_path / "course" / "notebooks"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def save(course):
+    """A function that writes a notebook, and its figures, into that course."""
+
+    def save(content, name=NAME):
+        path = course / f"{name}.ipynb"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        files = outputs.figure_files(content, name[:2])
+        outputs.replace_files(course.parent / "figures", name[:2], files)
+        return path
+
+    return save
