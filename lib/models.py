@@ -219,6 +219,8 @@ def _lstm_stack(tensor, widths, dropout, *, last_sequence, name):
 def _compiled(inputs, outputs, name, learning_rate, loss):
     model = keras.Model(inputs, outputs, name=name)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=SameShapeLoss(loss))
+    # Keras would do it in the first step of training, and after a refused target never again.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

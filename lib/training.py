@@ -34,8 +34,8 @@ def fit(
         without a better validation loss; without them it runs for all `epochs`.
     epochs, batch_size, patience : int
     seed : int
-        Of the shuffling and of dropout. Same seed, same thread count, same machine: the same
-        weights, bit for bit.
+        Of the shuffling; dropout draws from the seed that the model was built with. Same seeds,
+        same thread count, same machine: the same weights, bit for bit.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def fit(
     ------
     ValueError
         If a count is not a positive integer, the arrays differ in length, hold a value that
-        is not finite, or the targets have another shape than the model's output.
+        is not finite, are empty, or have another shape than the model's input and output.
 
     Examples
     --------
@@ -127,12 +127,15 @@ def _check(model, inputs, targets, **counts):
         raise ValueError(
             f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"
         )
-    expected = model.output_shape[1:]
-    if targets.shape[1:] != expected:
+    _check_array("inputs", inputs, model.input_shape[1:])
+    _check_array("targets", targets, model.output_shape[1:])
+
+
+def _check_array(name, values, expected):
+    if len(values) == 0 or values.shape[1:] != expected:
         raise ValueError(
-            f"`targets` must have shape (n_windows, {', '.join(map(str, expected))}). "
-            f"Received: {targets.shape}"
+            f"`{name}` must have shape (n_windows, {', '.join(map(str, expected))}), "
+            f"with at least one window. Received: {values.shape}"
         )
-    for name, values in (("inputs", inputs), ("targets", targets)):
-        if not np.isfinite(values).all():
-            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity in {name}.")
+    if not np.isfinite(values).all():
+        raise ValueError(f"`{name}` must be finite. Received: NaN or infinity in {name}.")

@@ -1,0 +1,277 @@
+"""The networks: sizes, seeds, and a loss that refuses what Keras would broadcast."""
+
+import numpy as np
+import pytest
+
+from lib import models
+from lib.backend import keras
+
+FORECASTER, AUTOENCODER = models.build_lstm_forecaster, models.build_lstm_autoencoder
+STEPS = 6
+WINDOWS = np.random.default_rng(0).normal(size=(16, STEPS, 1)).astype("float32")
+
+
+def lstm_parameters(inputs, units):
+    """Four gates, each with a weight per input, per own output, and a bias."""
+    return 4 * (units * (units + inputs) + units)
+
+
+def small(builder, **options):
+    sizes = {"units": (2, 3)} if builder is FORECASTER else {"units": 3, "latent": 2}
+    return builder(**{"window": STEPS, **sizes, **options})
+
+
+def weights_of(model):
+    return b"".join(weight.tobytes() for weight in model.get_weights())
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("n_features", [1, 3, 6])
+@pytest.mark.parametrize(("latent", "units"), [(1, 1), (8, 16), (16, 8), (32, 64), (64, 64)])
+def test_both_networks_have_the_same_number_of_parameters(latent, units, n_features):
+    by_hand = (
+        lstm_parameters(n_features, latent)
+        + lstm_parameters(latent, units)
+        + (units + 1) * n_features
+    )
+    forecaster = FORECASTER(30, n_features, units=(latent, units))
+    autoencoder = AUTOENCODER(30, n_features, units=units, latent=latent)
+    assert forecaster.count_params() == by_hand
+    assert autoencoder.count_params() == by_hand
+
+
+@pytest.mark.parametrize(("latent", "units"), [(16, 32), (64, 64)])
+def test_a_longer_horizon_stays_within_five_percent(latent, units):
+    forecaster = FORECASTER(30, units=(latent, units), horizon=5)
+    autoencoder = AUTOENCODER(30, units=units, latent=latent)
+    assert forecaster.count_params() == pytest.approx(autoencoder.count_params(), rel=0.05)
+    assert forecaster.count_params() - autoencoder.count_params() == (units + 1) * 4
+
+
+@pytest.mark.parametrize("n_features", [1, 4])
+@pytest.mark.parametrize("horizon", [1, 5])
+@pytest.mark.parametrize("units", [(3,), (3, 2), [4, 3, 2]])
+def test_forecaster_shapes(units, horizon, n_features):
+    model = FORECASTER(7, n_features, units=units, horizon=horizon)
+    assert model.input_shape == (None, 7, n_features)
+    assert model.output_shape == (None, horizon, n_features)
+    lstms = [layer for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
+    assert [layer.units for layer in lstms] == list(units)
+
+
+@pytest.mark.parametrize("n_features", [1, 4])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_autoencoder_shapes(depth, n_features):
+    model = AUTOENCODER(7, n_features, units=3, latent=2, depth=depth)
+    assert model.input_shape == model.output_shape == (None, 7, n_features)
+    assert model.get_layer("latent").output.shape == (None, 2)
+    assert model.get_layer("repeat").output.shape == (None, 7, 2)
+    lstms = [layer.units for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
+    assert lstms == [3] * (depth - 1) + [2] + [3] * depth
+
+
+def test_the_latent_vector_is_as_wide_as_the_units_unless_told():
+    assert AUTOENCODER(7, units=5).get_layer("latent").output.shape == (None, 5)
+
+
+def test_the_latent_layer_gives_one_vector_per_window():
+    model = small(AUTOENCODER)
+    encoder = keras.Model(model.input, model.get_layer("latent").output)
+    latent = np.asarray(encoder(WINDOWS))
+    assert latent.shape == (16, 2)
+    changed = WINDOWS.copy()
+    changed[3] += 1.0
+    differs = (latent != np.asarray(encoder(changed))).any(axis=1)
+    assert np.flatnonzero(differs).tolist() == [3]
+
+
+def test_the_decoder_sees_the_window_through_the_latent_vector_alone():
+    model = small(AUTOENCODER)
+    decoder = keras.Model(model.get_layer("latent").output, model.output)
+    encoder = keras.Model(model.input, model.get_layer("latent").output)
+    np.testing.assert_allclose(decoder(encoder(WINDOWS)), model(WINDOWS), atol=1e-7)
+
+
+def test_the_dense_layer_is_the_same_at_each_step():
+    model = AUTOENCODER(7, 2, units=3)
+    assert [weight.shape for weight in model.get_layer("dense_per_step").weights] == [(3, 2), (2,)]
+
+
+@pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER])
+def test_dropout_stands_after_each_lstm_and_acts_in_training_only(builder):
+    def kinds(model):
+        return [type(layer).__name__ for layer in model.layers if layer.name != "window"]
+
+    with_dropout, without = small(builder, dropout=0.5), small(builder)
+    assert "Dropout" not in kinds(without)
+    found = kinds(with_dropout)
+    assert all(found[place + 1] == "Dropout" for place, kind in enumerate(found) if kind == "LSTM")
+    assert found.count("Dropout") == 2
+    assert {layer.rate for layer in with_dropout.layers if hasattr(layer, "rate")} == {0.5}
+    without.set_weights(with_dropout.get_weights())
+    np.testing.assert_array_equal(with_dropout(WINDOWS), without(WINDOWS))
+    assert not np.array_equal(with_dropout(WINDOWS, training=True), without(WINDOWS))
+
+
+def test_layer_table_counts_every_parameter():
+    model = small(AUTOENCODER, dropout=0.1)
+    table = models.layer_table(model)
+    assert table.index.tolist() == [layer.name for layer in model.layers]
+    assert table["parameters"].sum() == model.count_params()
+    assert table.loc["latent", "output shape"] == "(2,)"
+    assert table.loc["encoder_1", "kind"] == "LSTM"
+
+
+# Seeds
+
+
+@pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER])
+def test_the_seed_alone_decides_the_initial_weights(builder):
+    first = weights_of(small(builder, seed=3))
+    np.random.default_rng().random()
+    assert weights_of(small(builder, seed=3)) == first
+    assert weights_of(small(builder, seed=4)) != first
+
+
+# The loss
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+@pytest.mark.parametrize(
+    ("error", "by_numpy"),
+    [("mae", lambda a, b: np.abs(a - b).mean()), ("mse", lambda a, b: ((a - b) ** 2).mean())],
+)
+def test_loss_equals_numpy(error, by_numpy, n_features):
+    rng = np.random.default_rng(1)
+    true, predicted = rng.normal(size=(2, 9, 5, n_features)).astype("float32")
+    loss = models.SameShapeLoss(error)
+    assert float(loss(true, predicted)) == pytest.approx(by_numpy(true, predicted), rel=1e-6)
+    per_window = np.asarray(loss.call(keras.ops.array(true), keras.ops.array(predicted)))
+    assert per_window.shape == (9,)
+    assert per_window[4] == pytest.approx(by_numpy(true[4], predicted[4]), rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["mae", "mse"])
+def test_the_loss_that_training_reports_is_that_of_the_output(loss):
+    model = small(AUTOENCODER, loss=loss)
+    difference = WINDOWS - np.asarray(model(WINDOWS))
+    expected = np.abs(difference).mean() if loss == "mae" else np.square(difference).mean()
+    model.run_eagerly = True
+    assert model.evaluate(WINDOWS, WINDOWS, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(16,), (16, 1), (16, 30), (16, 1, 1), (16, 29, 1), (16, 30, 2)])
+def test_the_loss_refuses_a_target_of_another_shape(shape):
+    with pytest.raises(ValueError, match=r"`targets` must have .* \(batch, 30, 1\)\. Received"):
+        models.SameShapeLoss("mae")(np.zeros(shape, "float32"), np.zeros((16, 30, 1), "float32"))
+
+
+@pytest.mark.parametrize("shape", [(16,), (16, 1), (16, 1, 1), (16, STEPS)])
+def test_a_target_of_another_shape_is_an_error_in_plain_keras_too(shape):
+    model = small(AUTOENCODER)
+    before = weights_of(model)
+    with pytest.raises(ValueError, match=r"`targets` must have .* \(batch, 6, 1\)\. Received"):
+        model.fit(WINDOWS, np.zeros(shape, "float32"), verbose=0)
+    assert weights_of(model) == before
+
+
+@pytest.mark.parametrize("shape", [(16,), (16, STEPS, 1)])
+def test_a_forecaster_refuses_other_shapes_as_well(shape):
+    with pytest.raises(ValueError, match=r"`targets` must have .* \(batch, 1, 1\)\. Received"):
+        small(FORECASTER).fit(WINDOWS, np.zeros(shape, "float32"), verbose=0)
+
+
+def test_after_a_refused_target_the_right_one_trains():
+    model = small(AUTOENCODER)
+    before = weights_of(model)
+    with pytest.raises(ValueError, match="`targets` must have"):
+        model.fit(WINDOWS, WINDOWS[:, -1], verbose=0)
+    model.fit(WINDOWS, WINDOWS, verbose=0)
+    assert weights_of(model) != before
+
+
+@pytest.mark.parametrize("shape", [(16,), (16, 1), (16, 1, 1)])
+def test_the_trap_a_plain_keras_loss_broadcasts_silently(shape):
+    """If this fails, Keras has learned to refuse, and `SameShapeLoss` may go."""
+    model = small(AUTOENCODER)
+    model.compile(loss="mae", run_eagerly=True)
+    targets = np.arange(16, dtype="float32").reshape(shape)
+    loss = model.evaluate(WINDOWS, targets, verbose=0)
+    output = np.asarray(model(WINDOWS))
+    if len(shape) == 1:  # every window against the target of every window
+        expected = np.abs(output - targets).mean()
+    else:  # every step against its window's one target
+        expected = np.abs(output - targets.reshape(16, 1, 1)).mean()
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+# Saved and loaded
+
+
+@pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER])
+def test_a_saved_model_predicts_the_same_and_keeps_its_loss(builder, tmp_path):
+    model = small(builder, loss="mse", dropout=0.2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(WINDOWS), model(WINDOWS))
+    assert isinstance(loaded.loss, models.SameShapeLoss)
+    assert loaded.loss.error == "mse"
+    with pytest.raises(ValueError, match="`targets` must have"):
+        loaded.evaluate(WINDOWS, np.zeros((16, 2, 1), "float32"), verbose=0)
+
+
+# Errors
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.0, "8", None, True])
+@pytest.mark.parametrize(
+    ("builder", "name"),
+    [
+        (FORECASTER, "window"),
+        (FORECASTER, "n_features"),
+        (FORECASTER, "horizon"),
+        (AUTOENCODER, "window"),
+        (AUTOENCODER, "n_features"),
+        (AUTOENCODER, "units"),
+        (AUTOENCODER, "depth"),
+    ],
+)
+def test_a_bad_size_is_named(builder, name, bad):
+    with pytest.raises(ValueError, match=f"`{name}` must be a positive integer") as caught:
+        small(builder, **{name: bad})
+    assert str(caught.value).endswith(f"Received: {name}={bad!r}")
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.0, "8", True])
+def test_a_bad_latent_size_is_named(bad):
+    with pytest.raises(ValueError, match=f"`latent` must .* Received: latent={bad!r}"):
+        small(AUTOENCODER, latent=bad)
+
+
+@pytest.mark.parametrize("bad", [(), [], 64, "64", None])
+def test_units_that_list_no_widths_are_an_error(bad):
+    with pytest.raises(ValueError, match="`units` must list a width per LSTM layer") as caught:
+        FORECASTER(30, units=bad)
+    assert f"units={bad!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize(("units", "place"), [((0, 4), 0), ((4, 2.0), 1), ((4, 4, True), 2)])
+def test_a_bad_width_is_named_by_its_place(units, place):
+    with pytest.raises(ValueError, match=rf"`units\[{place}\]` must be a positive integer"):
+        FORECASTER(30, units=units)
+
+
+@pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER])
+@pytest.mark.parametrize("bad", [-0.1, 1.0, 1.5, float("nan")])
+def test_a_bad_dropout_is_named(builder, bad):
+    with pytest.raises(ValueError, match=f"`dropout` must .* Received: dropout={bad}"):
+        small(builder, dropout=bad)
+
+
+@pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER])
+@pytest.mark.parametrize("bad", ["mape", "MAE", None, ""])
+def test_a_bad_loss_is_named(builder, bad):
+    with pytest.raises(ValueError, match=f"`loss` must be 'mae' or 'mse'. .*loss={bad!r}"):
+        small(builder, loss=bad)

@@ -1,0 +1,155 @@
+"""Scores: the same for every chunking, in the right rows, as computed by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import models, scoring, windowing
+
+INDEX = pd.date_range("2012-01-01", periods=61, name="date")
+VALUES = np.random.default_rng(0).normal(size=(61, 2)).cumsum(axis=0)
+SERIES = pd.DataFrame(VALUES, index=INDEX, columns=["power", "wind"])
+WINDOW = 8
+
+
+class LastValue:
+    """Predicts that the last row stays, for `steps` rows."""
+
+    def __init__(self, steps):
+        self.steps = steps
+        self.batches = []
+
+    def predict(self, inputs, *, batch_size, verbose):
+        self.batches.append(len(inputs))
+        assert inputs.dtype == np.float32
+        assert inputs.flags["C_CONTIGUOUS"]
+        assert len(inputs) <= batch_size
+        return np.repeat(inputs[:, -1:], self.steps, axis=1)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Real, small, untrained LSTMs by the horizon they answer to."""
+    return {
+        0: models.build_lstm_autoencoder(WINDOW, 2, units=4, latent=3, seed=1),
+        2: models.build_lstm_forecaster(WINDOW, 2, units=(3, 4), horizon=2, seed=1),
+    }
+
+
+@pytest.mark.parametrize("horizon", [0, 2])
+def test_whole_in_chunks_and_one_by_one_agree(networks, horizon):
+    def scores(batch_size):
+        return scoring.score(
+            networks[horizon], series, WINDOW, horizon=horizon, how="mean", batch_size=batch_size
+        )
+
+    series = SERIES.iloc[:16]
+    whole = scores(1024)
+    assert whole.notna().sum() == (16 if horizon == 0 else 8)
+    for batch_size in (1, 7):
+        np.testing.assert_allclose(scores(batch_size), whole, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("horizon", [0, 2])
+def test_scored_in_pieces_that_overlap_by_a_window(networks, horizon):
+    whole = scoring.score(networks[horizon], SERIES, WINDOW, horizon=horizon)
+    context = WINDOW + max(horizon, 1) - 1  # rows that the first score of a piece looks back on
+    pieces = [whole.iloc[:context]]
+    for start in range(context, 61, 20):
+        piece = SERIES.iloc[start - context : start + 20]
+        pieces.append(scoring.score(networks[horizon], piece, WINDOW, horizon=horizon)[context:])
+    pd.testing.assert_series_equal(
+        pd.concat(pieces), whole, check_exact=False, rtol=0, atol=1e-6, check_freq=False
+    )
+
+
+def test_scores_of_a_network_are_its_absolute_errors(networks):
+    inputs, targets = windowing.window_pairs(VALUES, WINDOW)
+    errors = scoring.window_errors(networks[0], inputs, targets, batch_size=5)
+    outputs = np.asarray(networks[0](inputs.astype("float32")), dtype=float)
+    np.testing.assert_allclose(errors, np.abs(outputs - targets), atol=1e-6)
+    assert errors.dtype == np.float64
+
+
+def test_last_is_causal_and_the_mean_is_not(networks):
+    changed = SERIES.copy()
+    changed.iloc[40:] += 100.0
+    for how, same in (("last", True), ("mean", False)):
+        before, after = (
+            scoring.score(networks[0], series, WINDOW, how=how) for series in (SERIES, changed)
+        )
+        close = np.allclose(before.iloc[:40], after.iloc[:40], atol=1e-6, equal_nan=True)
+        assert close == same
+
+
+@pytest.mark.parametrize(
+    ("horizon", "stride", "how", "uncovered"),
+    [  # 61 rows and a window of 8
+        (0, 1, "last", 7),
+        (0, 1, "mean", 0),
+        (0, 3, "last", 43),  # 18 windows
+        (0, 3, "mean", 2),
+        (0, 9, "mean", 13),  # 6 windows of 8 rows
+        (1, 1, "last", 8),
+        (1, 1, "mean", 8),
+        (1, 3, "last", 43),
+        (1, 3, "mean", 43),
+        (3, 1, "last", 10),
+        (3, 1, "mean", 8),
+        (3, 3, "last", 44),  # 17 windows
+        (3, 3, "mean", 10),
+    ],
+)
+def test_points_without_a_window_are_nan_and_counted(horizon, stride, how, uncovered):
+    model = LastValue(steps=horizon or WINDOW)
+    scores = scoring.score(model, SERIES, WINDOW, horizon=horizon, stride=stride, how=how)
+    assert scores.attrs["uncovered"] == uncovered
+    assert scores.isna().sum() == uncovered
+    assert len(scores) == len(SERIES)
+
+
+def test_forecast_score_by_hand():
+    scores = scoring.score(LastValue(steps=1), SERIES, WINDOW, horizon=1)
+    expected = np.abs(np.diff(VALUES, axis=0)).mean(axis=1)[WINDOW - 1 :]
+    np.testing.assert_allclose(scores.iloc[WINDOW:], expected, atol=1e-5)
+
+
+def test_forecast_score_of_a_later_step_by_hand():
+    scores = scoring.score(LastValue(steps=3), SERIES, WINDOW, horizon=3)
+    expected = np.abs(VALUES[3:] - VALUES[:-3]).mean(axis=1)[WINDOW - 1 :]
+    np.testing.assert_allclose(scores.iloc[WINDOW + 2 :], expected, atol=1e-5)
+
+
+def test_reconstruction_score_by_hand():
+    series = pd.DataFrame({"a": [1.0, 2.0, 4.0, 8.0]})
+    scores = scoring.score(LastValue(steps=3), series, 3, how="mean")
+    # Window 1 2 4 against 4 4 4, window 2 4 8 against 8 8 8.
+    assert scores.tolist() == [3.0, (2 + 6) / 2, (0 + 4) / 2, 0.0]
+    assert scoring.score(LastValue(steps=3), series, 3).tolist()[2:] == [0.0, 0.0]
+
+
+def test_features_are_averaged():
+    both, power, wind = (
+        scoring.score(LastValue(steps=1), SERIES[columns], WINDOW, horizon=1)
+        for columns in (["power", "wind"], ["power"], ["wind"])
+    )
+    np.testing.assert_allclose(both, (power + wind) / 2, rtol=1e-12)
+
+
+def test_index_and_name_are_kept():
+    scores = scoring.score(LastValue(steps=1), SERIES, WINDOW, horizon=1)
+    pd.testing.assert_index_equal(scores.index, INDEX)
+    assert scores.name == "score"
+    assert scores.dtype == np.float64
+
+
+def test_windows_go_through_the_model_in_batches():
+    model = LastValue(steps=1)
+    scoring.score(model, SERIES, WINDOW, horizon=1, batch_size=20)
+    assert model.batches == [20, 20, 13]
+
+
+@pytest.mark.parametrize(("steps", "horizon"), [(1, 0), (WINDOW, 1), (2, 3)])
+def test_targets_of_another_shape_are_an_error(steps, horizon):
+    with pytest.raises(ValueError, match="`targets` must have the shape of the model's output"):
+        scoring.score(LastValue(steps), SERIES, WINDOW, horizon=horizon)
