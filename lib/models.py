@@ -45,10 +45,10 @@ class SameShapeLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """Error per sample, shape (batch,)."""
         if y_true.shape[1:] != y_pred.shape[1:]:
+            # Fitted before on other targets, the backend may no longer know the rank: "<unknown>".
             raise ValueError(
-                f"`targets` must have the shape of the model's output, "
-                f"(batch, {', '.join(map(str, y_pred.shape[1:]))}). "
-                f"Received: targets of shape (batch, {', '.join(map(str, y_true.shape[1:]))})"
+                f"`targets` must have the shape of the model's output, {y_pred.shape}. "
+                f"Received: targets of shape {y_true.shape}"
             )
         difference = ops.cast(y_true, y_pred.dtype) - y_pred
         distance = ops.abs(difference) if self.error == "mae" else ops.square(difference)

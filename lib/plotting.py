@@ -9,9 +9,10 @@ import io
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from IPython.display import display
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 
 DPI = 100
 LINE_STYLES = ("-", "--", "-.", ":")
@@ -66,11 +67,14 @@ def show_table(table, name):
     name : str
         Short name, unique in the notebook.
     """
-    display(
-        {"text/html": table.to_html(), "text/plain": str(table), "text/csv": table.to_csv()},
-        metadata={"text/csv": {"name": name}},
-        raw=True,
-    )
+    with pd.option_context("display.max_colwidth", None):
+        html = table.to_html()
+    formats = {
+        "text/html": html,
+        "text/plain": table.to_string(),
+        "text/csv": table.to_csv(lineterminator="\n"),
+    }
+    display(formats, metadata={"text/csv": {"name": name}}, raw=True)
 
 
 def training_curves(histories):
@@ -103,7 +107,7 @@ def score_histogram(scores, threshold, xlabel="score"):
 
     Parameters
     ----------
-    scores : dict of name to Series
+    scores : DataFrame, one column per model
     threshold : float
     xlabel : str
 
@@ -111,11 +115,11 @@ def score_histogram(scores, threshold, xlabel="score"):
     -------
     matplotlib Figure
     """
-    figure, axes = plt.subplots(1, len(scores), sharex=True, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, scores.shape[1], sharex=True, sharey=True, squeeze=False)
     for axis, (name, values) in zip(axes[0], scores.items(), strict=True):
         sns.histplot(values.dropna(), bins=60, ax=axis, edgecolor=None)
         axis.axvline(threshold, color="C3", linestyle="--")
-        axis.annotate(f" threshold {threshold:.3g}", (threshold, 0.9), color="C3",
+        axis.annotate(f"threshold {threshold:.3g} ", (threshold, 0.9), color="C3", ha="right",
                       xycoords=("data", "axes fraction"))  # fmt: skip
         axis.set(title=name, xlabel=xlabel, ylabel="number of windows", yscale="log")
     return figure
@@ -126,7 +130,7 @@ def score_lines(scores, threshold, ylabel="score"):
 
     Parameters
     ----------
-    scores : dict of name to Series
+    scores : DataFrame, one column per model
     threshold : float
     ylabel : str
 
@@ -135,7 +139,11 @@ def score_lines(scores, threshold, ylabel="score"):
     matplotlib Figure
     """
     figure, axes = plt.subplots(
-        len(scores), 1, sharex=True, sharey=True, squeeze=False, figsize=(9, 2.2 * len(scores))
+        scores.shape[1],
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        figsize=(9, 2.2 * scores.shape[1]),
     )
     for axis, (name, values) in zip(axes[:, 0], scores.items(), strict=True):
         axis.plot(values, linewidth=1)
@@ -163,8 +171,9 @@ def price_chart(axis, price, *, events=None, flags=None, log=True):
     axis.plot(price, color="C0", linewidth=1)
     if log:
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter(ScalarFormatter())
-        axis.yaxis.set_minor_formatter(ScalarFormatter())
+        axis.minorticks_off()
     if flags is not None:
         flagged = price.reindex(flags.index[flags.to_numpy(dtype=bool)])
         axis.plot(flagged, linestyle="", marker="o", markersize=5, color="C3", alpha=0.6,
