@@ -166,7 +166,6 @@ SPECIFICATIONS = {
         replace(LEARNING_RATE, default=0.003),
         replace(EPOCHS, default=5),
         replace(BATCH_SIZE, default=256),
-        FOLD,
         Parameter("decay", 0.94, "weight of the past in the volatility known today", 0.5, 0.999),
         Parameter("flags_per_year", 1.0, "flags promised per year on ordinary days", 0.01, 250.0),
         Parameter("seeds", 5, "trainings per network, each with its own seed", 2, 100),

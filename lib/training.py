@@ -82,6 +82,38 @@ def fit(
     return history
 
 
+def restart(model, fresh):
+    """Put a model back to the start: weights, random state and optimiser of a fresh twin.
+
+    Compiling a network for the first time takes seconds, copying its state nothing: a model
+    that is trained many times over is better restarted than built anew.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Fitted or not.
+    fresh : keras.Model
+        Built with the same arguments, perhaps another seed, and never fitted.
+
+    Examples
+    --------
+    >>> from lib import models
+    >>> model = models.build_lstm_autoencoder(window=5, units=2, seed=0)
+    >>> restart(model, models.build_lstm_autoencoder(window=5, units=2, seed=1))
+    """
+    for one in (model, fresh):
+        one.optimizer.build(one.trainable_variables)
+    state = [*fresh.weights, *_random_state(fresh), *fresh.optimizer.variables]
+    own = [*model.weights, *_random_state(model), *model.optimizer.variables]
+    for variable, start in zip(own, state, strict=True):
+        variable.assign(start)
+
+
+def _random_state(model):
+    layers = [layer for layer in model.layers if hasattr(layer, "seed_generator")]
+    return [layer.seed_generator.state for layer in layers if layer.seed_generator is not None]
+
+
 class _Progress(keras.callbacks.Callback):
     """A bar over epochs for a person who watches; nothing for a log, a test or a stored output."""
 

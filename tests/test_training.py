@@ -214,3 +214,19 @@ def test_bad_arguments_are_named_before_training(change, message):
     with pytest.raises(ValueError, match=message):
         training.fit(model, call.pop("inputs"), call.pop("targets"), **call)
     assert digest_of(model) == before
+
+
+def test_a_restarted_model_trains_like_a_fresh_one_bit_for_bit():
+    windows = np.random.default_rng(3).normal(size=(64, 6, 1))
+
+    def build(seed):
+        return models.build_lstm_autoencoder(window=6, units=3, dropout=0.3, seed=seed)
+
+    fresh = build(seed=1)
+    training.fit(fresh, windows, windows, epochs=2, seed=5)
+    used = build(seed=0)
+    training.fit(used, windows, windows, epochs=3, seed=9)
+    training.restart(used, build(seed=1))
+    training.fit(used, windows, windows, epochs=2, seed=5)
+    for one, other in zip(used.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
