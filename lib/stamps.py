@@ -18,7 +18,7 @@ PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
 # A new notebook's specification must not make all the others stale: the defaults stand in their
 # parameters cells as well, and a test holds the two together.
 WITHOUT_EFFECT = {"specifications"}
-KEPT_METADATA = ("tags", "reason", "jupyter")
+KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong")
 
 
 def sources_hash(content, lib=LIB):
