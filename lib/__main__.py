@@ -1,4 +1,4 @@
-"""The command line: `python -m lib list | run | refresh | check | readme`.
+"""The command line: `python -m lib list | run | refresh | exercises | check | readme`.
 
 Each command imports what it needs by itself, so that `list` answers at once and `check` also
 in an environment where packages are missing.
@@ -41,14 +41,29 @@ def run(arguments):
 
 
 def refresh(arguments):
-    """Execute stale notebooks in place and renew the figures."""
-    from lib.refresh import refresh
+    """Execute stale notebooks and solutions in place and renew the figures."""
+    from lib.refresh import refresh_course
 
     chosen = notebooks.select(arguments.notebooks, arguments.folder)
-    results = refresh(chosen, arguments.all, arguments.output, arguments.jobs)
+    results = refresh_course(chosen, arguments.all, arguments.output, arguments.jobs)
     if not results:
         print("Nothing to do: every notebook is fresh.")
     return _report(results) if results else 0
+
+
+def make_exercises(arguments):
+    """Make the exercise notebooks from the solution notebooks."""
+    from lib import exercises
+
+    changed = exercises.changes(arguments.folder, arguments.notebooks)
+    if not arguments.check:
+        exercises.apply(changed)
+    for path, data in changed.items():
+        done, missing = ("removed", "no source") if data is None else ("written", "stale")
+        print(f"{path.name}: {missing if arguments.check else done}")
+    if not changed:
+        print("Nothing to do: every exercise notebook is what its solution makes of it.")
+    return 1 if arguments.check and changed else 0
 
 
 def check(arguments):
@@ -102,7 +117,7 @@ def _parser():
         command.set_defaults(function=function)
         folder = notebooks.COURSE
         command.add_argument("--folder", type=Path, default=folder, help="where the notebooks are")
-        if name in ("list", "run", "refresh"):
+        if name in ("list", "run", "refresh", "exercises"):
             command.add_argument("notebooks", nargs="*", metavar="NN", help="which (default: all)")
         if name in ("run", "refresh"):
             jobs = "notebooks at a time (default: the number of cores)"
@@ -112,10 +127,9 @@ def _parser():
         if name == "run":
             names = {"nargs": 2, "metavar": ("NAME", "VALUE"), "action": "append", "default": []}
             command.add_argument("-p", "--parameter", help="set a parameter; repeatable", **names)
-        if name == "refresh":
-            command.add_argument("--all", action="store_true", help="also those that are fresh")
-        if name == "readme":
-            command.add_argument("--write", action="store_true", help="write it into README.md")
+        if name in FLAGS:
+            flag, help = FLAGS[name]
+            command.add_argument(flag, action="store_true", help=help)
     return parser
 
 
@@ -130,8 +144,16 @@ COMMANDS = {
     "list": list_notebooks,
     "run": run,
     "refresh": refresh,
+    "exercises": make_exercises,
     "check": check,
     "readme": readme,
+}
+
+
+FLAGS = {
+    "refresh": ("--all", "also those that are fresh"),
+    "exercises": ("--check", "only say what is stale"),
+    "readme": ("--write", "write it into README.md"),
 }
 
 

@@ -67,6 +67,21 @@ def read(path):
     return content
 
 
+def to_bytes(content):
+    """Return a notebook in the form in which it is kept: checked, one newline at its end.
+
+    Raises
+    ------
+    nbformat.ValidationError
+        If it is no valid notebook.
+    """
+    import nbformat  # slow to import, and `list` needs to answer at once
+
+    content = nbformat.reads(nbformat.writes(nbformat.from_dict(content)), nbformat.NO_CONVERT)
+    nbformat.validate(content)
+    return (nbformat.writes(content).rstrip("\n") + "\n").encode()
+
+
 def describe(path):
     """Return the `Notebook` in a file; what its header does not say is left empty."""
     content = read(path)

@@ -1,4 +1,4 @@
-"""Renewing what is stored: executing notebooks in place, and the figures drawn from them.
+"""Renewing what is stored: notebooks of the course, figures drawn from them, solutions.
 
 Above `lib.runner` and `lib.stamps`, and for maintainers only: a run never writes here.
 """
@@ -8,8 +8,23 @@ from pathlib import Path
 from lib import notebooks, outputs, runner, stamps
 
 
+def refresh_course(chosen, everything=False, output="build", jobs=None):
+    """Refresh notebooks of the course, their figures in `figures/`, and their solutions.
+
+    Takes, returns and raises what `refresh` does. The figures of solutions are not kept apart.
+    """
+    results = refresh(chosen, everything, output, jobs)
+    for notebook in chosen:
+        renew_figures(notebook)
+    folders = {notebook.path.parent for notebook in chosen}
+    names = {notebook.name for notebook in chosen}
+    solved = [n for folder in folders for n in notebooks.find(folder / "solutions")]
+    solved = [notebook for notebook in solved if notebook.name in names]
+    return results + refresh(solved, everything, Path(output) / "solutions", jobs)
+
+
 def refresh(chosen, everything=False, output="build", jobs=None):
-    """Execute the stale notebooks, store them stamped and without noise, renew `figures/`.
+    """Execute the stale notebooks and store them, stamped and without noise.
 
     Parameters
     ----------
@@ -41,8 +56,6 @@ def refresh(chosen, everything=False, output="build", jobs=None):
             raise notebooks.NotebookError(f"{notebook.name} changed while it ran; run it again.")
         executed = notebooks.read(Path(output) / "notebooks" / notebook.path.name)
         store(notebook.path, executed)
-    for notebook in chosen:
-        renew_figures(notebook)
     return results
 
 
@@ -58,12 +71,7 @@ def store(path, executed):
     nbformat.ValidationError
         If it is no valid notebook.
     """
-    import nbformat  # slow to import, and needed only here
-
-    content = nbformat.from_dict(stamps.stamped(executed))
-    content = nbformat.reads(nbformat.writes(content), as_version=nbformat.NO_CONVERT)
-    nbformat.validate(content)
-    outputs.write(path, (nbformat.writes(content).rstrip("\n") + "\n").encode())
+    outputs.write(path, notebooks.to_bytes(stamps.stamped(executed)))
 
 
 def renew_figures(notebook):

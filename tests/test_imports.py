@@ -17,7 +17,7 @@ ORDER = [
     *["backend", "csvfile", "reader", "data", "windowing", "models", "training", "scoring"],
     *["thresholds", "metrics", "baselines", "detector", "plotting", "specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
-    *["refresh", "__main__"],
+    *["refresh", "exercises", "__main__"],
 ]
 NEED_A_NETWORK = {"backend", "models", "training"}
 
