@@ -177,6 +177,66 @@ def build_lstm_autoencoder(
     return _compiled(inputs, outputs, "lstm_autoencoder", learning_rate, loss)
 
 
+def build_dense_autoencoder(
+    window,
+    n_features=1,
+    *,
+    units=(32,),
+    latent=2,
+    activation="tanh",
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
+):
+    """Autoencoder of dense layers: it sees all numbers of a window at once, in no order.
+
+    Parameters
+    ----------
+    window, n_features : int
+        Shape of a window, both input and output.
+    units : sequence of int
+        Widths of the encoder's hidden layers; the decoder has them in reverse. With `()` there
+        is nothing but the bottleneck, and the network is linear.
+    latent : int
+        Width of the bottleneck.
+    activation : str
+        Of the hidden layers. Bottleneck and output are linear.
+    learning_rate, loss, seed
+        As in `build_lstm_forecaster`.
+
+    Returns
+    -------
+    keras.Model
+        Compiled; input and output `(batch, window, n_features)`. Its layer `latent` gives the
+        latent vector, `(batch, latent)`.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer.
+
+    Examples
+    --------
+    >>> model = build_dense_autoencoder(window=32, units=(16,), latent=2)
+    >>> model.output_shape, model.get_layer("latent").output.shape
+    ((None, 32, 1), (None, 2))
+    """
+    _check_sizes(window=window, n_features=n_features, latent=latent)
+    if units != ():
+        _check_widths(units)
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((window, n_features), name="window")
+    hidden = layers.Flatten(name="flat")(inputs)
+    for number, width in enumerate(units, start=1):
+        hidden = layers.Dense(width, activation, name=f"encoder_{number}")(hidden)
+    hidden = layers.Dense(latent, name="latent")(hidden)
+    for number, width in enumerate(reversed(units), start=1):
+        hidden = layers.Dense(width, activation, name=f"decoder_{number}")(hidden)
+    outputs = layers.Dense(window * n_features, name="dense")(hidden)
+    outputs = layers.Reshape((window, n_features), name="reconstruction")(outputs)
+    return _compiled(inputs, outputs, "dense_autoencoder", learning_rate, loss)
+
+
 def layer_table(model):
     """List the layers of a model as a learner can read them.
 
@@ -232,7 +292,7 @@ def _check_sizes(**sizes):
 
 def _check_widths(units):
     if not isinstance(units, list | tuple) or not units:
-        raise ValueError(f"`units` must list a width per LSTM layer. Received: units={units!r}")
+        raise ValueError(f"`units` must list a width per layer. Received: units={units!r}")
     _check_sizes(**{f"units[{i}]": width for i, width in enumerate(units)})
 
 
