@@ -19,8 +19,9 @@ test: $(READY)  ## everything a maintainer needs to know: style, units, docstrin
 lab: $(READY)  ## open the course in JupyterLab
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
 
-refresh: $(READY)  ## maintainers: execute stale notebooks in place and renew figures/ (ALL=1: all)
+refresh: $(READY)  ## maintainers: execute stale notebooks in place, renew figures/ and exercises (ALL=1: all)
 	$(RUN) -m lib refresh $(if $(ALL),--all)
+	$(RUN) -m lib exercises
 
 check: $(READY)
 	$(RUN) -m lib check

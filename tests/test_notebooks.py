@@ -43,12 +43,13 @@ def test_figures_belong_to_notebooks():
     assert strangers == []
 
 
-def test_nbval_collects_every_code_cell_of_every_notebook(pytestconfig):
+def test_nbval_collects_every_code_cell_of_course_and_solutions(pytestconfig):
     assert "notebooks" in pytestconfig.getini("testpaths")
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "notebooks"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    found = Counter(re.findall(r"(?m)^notebooks/(\w+)\.ipynb::Cell", done.stdout))
-    contents = {notebook.name: notebooks.read(notebook.path) for notebook in COURSE}
+    found = Counter(re.findall(r"(?m)^(notebooks/.+\.ipynb)::Cell", done.stdout))
+    files = [notebook.path for notebook in COURSE + notebooks.find(notebooks.COURSE / "solutions")]
+    contents = {path.relative_to(ROOT).as_posix(): notebooks.read(path) for path in files}
     assert found == {name: len(code_cells(content)) for name, content in contents.items()}
 
 
