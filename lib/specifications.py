@@ -143,6 +143,12 @@ FOLD = Parameter(
 SEED = Parameter("seed", 0, "seed of weights and shuffling", 0, 2**32 - 1)
 
 SPECIFICATIONS = {
+    "01_autoencoders": (
+        replace(WINDOW, default=32, minimum=16, maximum=256),
+        replace(LATENT, default=2, maximum=32),
+        replace(EPOCHS, default=15, maximum=200),
+        SEED,
+    ),
     "05_sp500_comparison": (
         *SERIES,
         TRAIN_FRACTION,
