@@ -170,10 +170,7 @@ def price_chart(axis, price, *, events=None, flags=None, log=True):
     """
     axis.plot(price, color="C0", linewidth=1)
     if log:
-        axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter(ScalarFormatter())
-        axis.minorticks_off()
+        log_axis(axis)
     if flags is not None:
         flagged = price.reindex(flags.index[flags.to_numpy(dtype=bool)])
         axis.plot(flagged, linestyle="", marker="o", markersize=5, color="C3", alpha=0.6,
@@ -181,6 +178,19 @@ def price_chart(axis, price, *, events=None, flags=None, log=True):
         axis.legend(loc="upper left")
     if events is not None:
         _mark_events(axis, price, events)
+
+
+def log_axis(axis):
+    """Make the vertical axis logarithmic, with plain numbers at 1, 2 and 5.
+
+    Parameters
+    ----------
+    axis : matplotlib Axes
+    """
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(ScalarFormatter())
+    axis.minorticks_off()
 
 
 def _mark_events(axis, price, events):
@@ -192,8 +202,8 @@ def _mark_events(axis, price, events):
                           xycoords=("data", "axes fraction"))  # fmt: skip
 
 
-def event_bars(hits):
-    """Share of seeds that found each event, as horizontal bars: one row per event.
+def event_map(hits):
+    """Share of seeds that found each event: one row per event, one column per detector.
 
     Parameters
     ----------
@@ -208,4 +218,5 @@ def event_bars(hits):
                 fmt=".1f", cbar_kws={"label": "share of seeds that flag it"})  # fmt: skip
     axis.set(xlabel="", ylabel="")
     axis.set_yticks(np.arange(len(hits)) + 0.5, hits.index, rotation=0)
+    axis.set_xticks(np.arange(hits.shape[1]) + 0.5, hits.columns, rotation=25, ha="right")
     return figure

@@ -39,14 +39,15 @@ def window_errors(model, inputs, targets, *, batch_size=1024):
     >>> window_errors(Zeros(), np.ones((1, 2, 1)), np.ones((1, 2, 1))).shape
     (1, 2, 1)
     """
-    # Batch by batch: overlapping windows are a view, and Keras would copy all of it at once.
+    # In pieces: overlapping windows are a view, and Keras would copy all of them at once.
+    piece = 64 * batch_size
     outputs = [
         model.predict(
-            np.ascontiguousarray(inputs[start : start + batch_size], dtype="float32"),
+            np.ascontiguousarray(inputs[start : start + piece], dtype="float32"),
             batch_size=batch_size,
             verbose=0,
         )
-        for start in range(0, len(inputs), batch_size)
+        for start in range(0, len(inputs), piece)
     ]
     outputs = np.concatenate(outputs).astype("float64")
     if outputs.shape != targets.shape:
@@ -55,6 +56,67 @@ def window_errors(model, inputs, targets, *, batch_size=1024):
             f"Received: {targets.shape}"
         )
     return np.abs(outputs - targets)
+
+
+def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024):
+    """Absolute errors of a model on all windows of a series.
+
+    Parameters
+    ----------
+    model, series, window, horizon, stride, batch_size
+        As in `score`.
+
+    Returns
+    -------
+    ndarray of shape (n_windows, steps, n_features), float64
+        `point_scores` turns it into scores; one set of errors serves several ways to fold.
+
+    Examples
+    --------
+    >>> class LastValue:
+    ...     def predict(self, inputs, **options):
+    ...         return inputs[:, -1:]
+    >>> frame = pd.DataFrame({"close": [1.0, 2, 4]})
+    >>> series_errors(LastValue(), frame, window=1, horizon=1)[:, 0, 0]
+    array([1., 2.])
+    """
+    expected = getattr(model, "input_shape", (None, window))[1]
+    if expected != window:
+        raise ValueError(f"`window` must be the model's, {expected}. Received: window={window}")
+    inputs, targets = windowing.window_pairs(
+        series.to_numpy(dtype=float), window, horizon=horizon, stride=stride
+    )
+    return window_errors(model, inputs, targets, batch_size=batch_size)
+
+
+def point_scores(errors, index, window, *, horizon=0, stride=1, how="last"):
+    """Fold window errors to one score per time point, averaged over features.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_windows, steps, n_features)
+        From `series_errors`, with the same `window`, `horizon` and `stride`.
+    index : Index of n_times
+        Of the series that the windows were cut from.
+    window, horizon, stride, how
+        As in `score`.
+
+    Returns
+    -------
+    Series of n_times float64
+        NaN where no window covers the row: `attrs["uncovered"]` says how many those are.
+
+    Examples
+    --------
+    >>> errors = np.array([[[1.0], [2.0]], [[4.0], [8.0]]])
+    >>> point_scores(errors, pd.RangeIndex(3), window=2, how="mean").tolist()
+    [1.0, 3.0, 8.0]
+    """
+    offset = windowing.target_offset(window, horizon)
+    folded = windowing.fold_windows(errors, len(index), offset=offset, stride=stride, how=how)
+    scores = pd.Series(folded.mean(axis=1), index=index, name="score")
+    scores.attrs["uncovered"] = int(scores.isna().sum())
+    return scores
 
 
 def score(model, series, window, *, horizon=0, stride=1, how="last", batch_size=1024):
@@ -88,17 +150,7 @@ def score(model, series, window, *, horizon=0, stride=1, how="last", batch_size=
     >>> scores.tolist(), scores.attrs["uncovered"]
     ([nan, 1.0, 2.0], 1)
     """
-    inputs, targets = windowing.window_pairs(
-        series.to_numpy(dtype=float), window, horizon=horizon, stride=stride
+    errors = series_errors(
+        model, series, window, horizon=horizon, stride=stride, batch_size=batch_size
     )
-    errors = window_errors(model, inputs, targets, batch_size=batch_size)
-    folded = windowing.fold_windows(
-        errors,
-        len(series),
-        offset=windowing.target_offset(window, horizon),
-        stride=stride,
-        how=how,
-    )
-    scores = pd.Series(folded.mean(axis=1), index=series.index, name="score")
-    scores.attrs["uncovered"] = int(scores.isna().sum())
-    return scores
+    return point_scores(errors, series.index, window, horizon=horizon, stride=stride, how=how)

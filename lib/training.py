@@ -76,6 +76,11 @@ def fit(
         verbose=0,
     )
     history = pd.DataFrame(result.history)
+    if not np.isfinite(history.to_numpy()).all():
+        raise ValueError(
+            "`learning_rate` must be small enough for the loss to stay finite. "
+            "Received: a model whose training diverged"
+        )
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
     best = history["val_loss"].idxmin() if validation is not None else len(history)
     history.attrs = {"best_epoch": int(best), "seconds": time.perf_counter() - started}

@@ -174,8 +174,8 @@ def window_pairs(values, window, *, horizon=0, stride=1):
     window, horizon = _positive("window", window), _positive("horizon", horizon)
     if len(values) < window + horizon:
         raise ValueError(
-            f"`window` must leave {horizon} of the {len(values)} rows to predict. "
-            f"Received: window={window}"
+            f"`window` must be at most {len(values) - horizon}: there are {len(values)} rows, "
+            f"and {horizon} must remain to predict. Received: window={window}"
         )
     inputs = sliding_windows(values[:-horizon], window, stride=stride)
     return inputs, sliding_windows(values[window:], horizon, stride=stride)

@@ -168,11 +168,11 @@ def test_price_chart_without_a_flagged_day_says_so():
     assert axis.get_legend().get_texts()[0].get_text() == "flagged (0 days)"
 
 
-def test_event_bars():
+def test_event_map():
     hits = pd.DataFrame(
         {"forecaster": [1.0, 0.2], "autoencoder": [0.6, 0.0]}, index=["Brexit vote", "Volmageddon"]
     )
-    axis, colours = plotting.event_bars(hits).axes
+    axis, colours = plotting.event_map(hits).axes
     assert [text.get_text() for text in axis.get_yticklabels()] == hits.index.tolist()
     assert [text.get_text() for text in axis.get_xticklabels()] == hits.columns.tolist()
     assert [text.get_text() for text in axis.texts] == ["1.0", "0.6", "0.2", "0.0"]

@@ -153,3 +153,19 @@ def test_windows_go_through_the_model_in_batches():
 def test_targets_of_another_shape_are_an_error(steps, horizon):
     with pytest.raises(ValueError, match="`targets` must have the shape of the model's output"):
         scoring.score(LastValue(steps), SERIES, WINDOW, horizon=horizon)
+
+
+def test_a_window_that_is_not_the_models_is_refused():
+    model = models.build_lstm_forecaster(window=5, units=(2,))
+    series = pd.DataFrame({"x": np.arange(20.0)})
+    with pytest.raises(ValueError, match=r"`window` must be the model's, 5\. Received: window=7"):
+        scoring.score(model, series, window=7, horizon=1)
+
+
+def test_one_set_of_errors_serves_every_fold():
+    model = models.build_lstm_autoencoder(window=5, units=2)
+    series = pd.DataFrame({"x": np.sin(np.arange(30.0))})
+    errors = scoring.series_errors(model, series, 5)
+    for how in ("last", "mean", "median"):
+        folded = scoring.point_scores(errors, series.index, 5, how=how)
+        pd.testing.assert_series_equal(folded, scoring.score(model, series, 5, how=how))

@@ -230,3 +230,10 @@ def test_a_restarted_model_trains_like_a_fresh_one_bit_for_bit():
     training.fit(used, windows, windows, epochs=2, seed=5)
     for one, other in zip(used.get_weights(), fresh.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_training_that_diverges_says_so():
+    windows = np.random.default_rng(0).normal(size=(32, 5, 1)) * 1e30
+    model = models.build_lstm_autoencoder(window=5, units=2, loss="mse")
+    with pytest.raises(ValueError, match="`learning_rate` must be small enough"):
+        training.fit(model, windows, windows, epochs=2)

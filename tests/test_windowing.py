@@ -237,9 +237,9 @@ def test_numpy_integers_are_integers():
     [
         (4, 5, 0, r"at most the number of rows, 4\. Received: window=5"),
         (0, 1, 0, r"at most the number of rows, 0\. Received: window=1"),
-        (5, 5, 1, r"leave 1 of the 5 rows to predict\. Received: window=5"),
-        (5, 3, 3, r"leave 3 of the 5 rows to predict\. Received: window=3"),
-        (5, 9, 1, r"leave 1 of the 5 rows to predict\. Received: window=9"),
+        (5, 5, 1, r"at most 4: there are 5 rows, and 1 must remain .* Received: window=5"),
+        (5, 3, 3, r"at most 2: there are 5 rows, and 3 must remain .* Received: window=3"),
+        (5, 9, 1, r"at most 4: there are 5 rows, and 1 must remain .* Received: window=9"),
     ],
 )
 def test_a_series_that_is_too_short_is_an_error(n_times, window, horizon, message):
