@@ -23,7 +23,7 @@ class LastValue:
         self.batches.append(len(inputs))
         assert inputs.dtype == np.float32
         assert inputs.flags["C_CONTIGUOUS"]
-        assert len(inputs) <= batch_size
+        self.batch_size = batch_size
         return np.repeat(inputs[:, -1:], self.steps, axis=1)
 
 
@@ -143,10 +143,12 @@ def test_index_and_name_are_kept():
     assert scores.dtype == np.float64
 
 
-def test_windows_go_through_the_model_in_batches():
+def test_windows_go_through_the_model_in_pieces():
     model = LastValue(steps=1)
-    scoring.score(model, SERIES, WINDOW, horizon=1, batch_size=20)
-    assert model.batches == [20, 20, 13]
+    scoring.score(model, pd.DataFrame({"x": np.arange(300.0)}), WINDOW, horizon=1, batch_size=2)
+    assert model.batch_size == 2
+    assert max(model.batches) <= 64 * 2
+    assert sum(model.batches) == 300 - WINDOW
 
 
 @pytest.mark.parametrize(("steps", "horizon"), [(1, 0), (WINDOW, 1), (2, 3)])
