@@ -1,9 +1,22 @@
 """The small package behind the notebooks: a notebook tells the story, `lib` holds the mechanics.
 
-Data flows through the modules in this order, and a module imports only from those above it:
-`data`, `windowing`, `models`, `training`, `scoring`, `thresholds`, `metrics`, `baselines`,
-`plotting`, `parameters`, `notebooks`. Keras is imported only where a network is built or
-trained, so that everything else starts at once.
+A module imports only from those above it:
+
+========================================  =========================================================
+`backend`                                 Keras without the start-up notes of its backend
+`csvfile`, `reader`, `data`               a file or a shipped series -> a checked frame
+`windowing`                               split, scaling, series -> windows -> series
+`models`, `training`                      networks, and their seeded training
+`scoring`, `thresholds`                   errors -> one score per time point -> flags
+`metrics`, `baselines`                    how good that is, and what simple things achieve
+`plotting`                                the figures
+`specifications`, `parameters`            what each notebook accepts from outside
+`notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold
+`execution`, `installation`, `runner`     running them
+`refresh`, `exercises`, `__main__`        renewing what is stored; the command line
+========================================  =========================================================
+
+Keras is imported only where a network is built or trained, so that everything else starts at once.
 """
 
 import os
