@@ -6,6 +6,7 @@ first lesson. They are held back, and shown after all if the import fails.
 """
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -30,5 +31,9 @@ def _stderr_held_back():
 
 with _stderr_held_back():
     import keras
+
+# Its advice on retracing means programmes that build the same function in a loop; a study that
+# trains a dozen networks one after the other is taken for one.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 __all__ = ["keras"]
