@@ -220,3 +220,32 @@ def event_map(hits):
     axis.set_yticks(np.arange(len(hits)) + 0.5, hits.index, rotation=0)
     axis.set_xticks(np.arange(hits.shape[1]) + 0.5, hits.columns, rotation=25, ha="right")
     return figure
+
+
+def gates_over_time(axes, gates, *, marks=()):
+    """Draw the gates of an LSTM unit over the time steps, one panel each, 0 closed to 1 open.
+
+    Parameters
+    ----------
+    axes : sequence of matplotlib Axes
+        One for each gate, top to bottom.
+    gates : DataFrame of shape (window, n_gates), values from 0 to 1
+    marks : sequence of int
+        Steps to mark by dotted lines.
+
+    Raises
+    ------
+    ValueError
+        If there is not exactly one of `axes` for each gate.
+    """
+    if len(axes) != gates.shape[1]:
+        raise ValueError(
+            f"`axes` must be one for each gate, {gates.shape[1]}. Received: {len(axes)} axes"
+        )
+    for number, (axis, (name, values)) in enumerate(zip(axes, gates.items(), strict=True)):
+        axis.fill_between(gates.index, values, step="mid", alpha=0.4, color=f"C{number}")
+        axis.plot(values, drawstyle="steps-mid", color=f"C{number}", linewidth=1)
+        for mark in marks:
+            axis.axvline(mark, color="0.3", linestyle=":", linewidth=1)
+        axis.set(ylabel=name, ylim=(-0.05, 1.05), yticks=[0, 1], yticklabels=["closed", "open"])
+    axes[-1].set_xlabel("time step")
