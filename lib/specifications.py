@@ -152,7 +152,7 @@ SPECIFICATIONS = {
     "02_lstm_step_by_step": (
         Parameter("lags", 60, "how many steps back influence is measured", 20, 200),
         replace(UNITS, default=16, help="width of the untrained networks", maximum=64),
-        replace(EPOCHS, default=12, maximum=100),
+        replace(EPOCHS, default=10, maximum=100),
         SEED,
     ),
     "05_sp500_comparison": (
