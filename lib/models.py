@@ -237,6 +237,39 @@ def build_dense_autoencoder(
     return _compiled(inputs, outputs, "dense_autoencoder", learning_rate, loss)
 
 
+def build_encoder(autoencoder):
+    """Take the encoder out of an autoencoder: everything up to its layer `latent`.
+
+    Parameters
+    ----------
+    autoencoder : keras.Model
+        With a layer of that name, as the autoencoders of this module have.
+
+    Returns
+    -------
+    keras.Model
+        Input `(batch, window, n_features)`, output `(batch, latent)`. It shares its weights with
+        the autoencoder: training the one changes the other.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer named `latent`.
+
+    Examples
+    --------
+    >>> autoencoder = build_lstm_autoencoder(window=30, units=16, latent=8)
+    >>> build_encoder(autoencoder).output_shape
+    (None, 8)
+    """
+    names = [layer.name for layer in autoencoder.layers]
+    if "latent" not in names:
+        raise ValueError(
+            f"`autoencoder` must have a layer named 'latent'. Received: layers {', '.join(names)}"
+        )
+    return keras.Model(autoencoder.input, autoencoder.get_layer("latent").output, name="encoder")
+
+
 def layer_table(model):
     """List the layers of a model as a learner can read them.
 
