@@ -155,6 +155,13 @@ SPECIFICATIONS = {
         replace(EPOCHS, default=10, maximum=100),
         SEED,
     ),
+    "03_windows_and_leakage": (
+        TRAIN_FRACTION,
+        replace(WINDOW, default=20),
+        replace(LATENT, default=4, help="width of the bottleneck"),
+        replace(EPOCHS, default=15),
+        Parameter("seeds", 3, "trainings of each procedure, each with its own seed", 1, 100),
+    ),
     "05_sp500_comparison": (
         *SERIES,
         TRAIN_FRACTION,
