@@ -159,7 +159,7 @@ SPECIFICATIONS = {
         TRAIN_FRACTION,
         replace(WINDOW, default=20),
         replace(LATENT, default=4, help="width of the bottleneck"),
-        replace(EPOCHS, default=15),
+        replace(EPOCHS, default=12),
         Parameter("seeds", 3, "trainings of each procedure, each with its own seed", 1, 100),
     ),
     "05_sp500_comparison": (
