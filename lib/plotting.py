@@ -97,6 +97,8 @@ def training_curves(histories):
         axis.axvline(best, color="0.4", linestyle=":", label=f"kept: epoch {best}")
         axis.set(title=name, xlabel="epoch", yscale="log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
         axis.legend()
     axes[0, 0].set_ylabel("loss (mean absolute error)")
     return figure
@@ -121,7 +123,7 @@ def score_histogram(scores, threshold, xlabel="score"):
         axis.axvline(threshold, color="C3", linestyle="--")
         axis.annotate(f"threshold {threshold:.3g} ", (threshold, 0.9), color="C3", ha="right",
                       xycoords=("data", "axes fraction"))  # fmt: skip
-        axis.set(title=name, xlabel=xlabel, ylabel="number of windows", yscale="log")
+        axis.set(title=name, xlabel=xlabel, ylabel="days", yscale="log")
     return figure
 
 

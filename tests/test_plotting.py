@@ -120,7 +120,7 @@ def test_score_histogram():
     figure = plotting.score_histogram(
         pd.DataFrame({"a": SCORES, "b": SCORES}), 0.65, xlabel="train error"
     )
-    assert labels(figure.axes) == [(name, "train error", "number of windows") for name in "ab"]
+    assert labels(figure.axes) == [(name, "train error", "days") for name in "ab"]
     for axis in figure.axes:
         assert sum(bar.get_height() for bar in axis.patches) == SCORES.notna().sum()
         assert [line.get_xdata()[0] for line in axis.get_lines()] == [0.65]
