@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: study test lab refresh check clean
+.PHONY: study test lab refresh bench check clean
 
 study: $(READY)  ## execute every notebook into build/ and print a table of the results
 	$(RUN) -m lib run $(if $(JOBS),--jobs $(JOBS))
@@ -23,7 +23,10 @@ refresh: $(READY)  ## maintainers: execute stale notebooks in place, renew figur
 	$(RUN) -m lib refresh $(if $(ALL),--all)
 	$(RUN) -m lib exercises
 
-check: $(READY)
+bench: $(READY)  ## measure speed and memory, quietly and alone; writes build/bench.md
+	$(RUN) tests/benchmarks/bench_training.py
+
+check: $(READY)  ## compare what is installed with what is needed
 	$(RUN) -m lib check
 
 # Installed once; again only when a list of dependencies changes.
