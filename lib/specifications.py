@@ -162,6 +162,14 @@ SPECIFICATIONS = {
         replace(EPOCHS, default=12),
         Parameter("seeds", 3, "trainings of each procedure, each with its own seed", 1, 100),
     ),
+    "04_reconstruct_denoise_represent": (
+        replace(UNITS, default=32, help="width of the decoder's LSTM layer"),
+        replace(LATENT, default=8, help="width of the bottleneck"),
+        replace(LEARNING_RATE, default=0.01),
+        replace(EPOCHS, default=16),
+        replace(BATCH_SIZE, default=64),
+        SEED,
+    ),
     "05_sp500_comparison": (
         *SERIES,
         TRAIN_FRACTION,
