@@ -75,15 +75,22 @@ def fit(
         callbacks=callbacks,
         verbose=0,
     )
-    history = pd.DataFrame(result.history)
+    history = _history(result.history)
+    history.attrs["seconds"] = time.perf_counter() - started
+    return history
+
+
+def _history(losses):
+    """One row per epoch, sure to be finite, with the epoch whose weights were kept."""
+    history = pd.DataFrame(losses)
     if not np.isfinite(history.to_numpy()).all():
         raise ValueError(
             "`learning_rate` must be small enough for the loss to stay finite. "
             "Received: a model whose training diverged"
         )
     history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
-    best = history["val_loss"].idxmin() if validation is not None else len(history)
-    history.attrs = {"best_epoch": int(best), "seconds": time.perf_counter() - started}
+    best = history["val_loss"].idxmin() if "val_loss" in history else len(history)
+    history.attrs = {"best_epoch": int(best)}
     return history
 
 
