@@ -114,7 +114,9 @@ def failure(target, log):
     started = [cell for cell in code if cell["metadata"]["papermill"]["start_time"]]
     if not started:
         return headline, log.strip()
-    return f"In [{started[-1]['execution_count']}]: {headline}", _details(started[-1], headline)
+    # A kernel that dies at once leaves no execution count: the cell's place says the same.
+    place = code.index(started[-1]) + 1
+    return f"In [{place}]: {headline}", _details(started[-1], headline)
 
 
 def _details(cell, traceback):
