@@ -50,8 +50,7 @@ def exercise(solution, name):
     if not cells or cells[0]["cell_type"] != "markdown":
         raise notebooks.NotebookError(f"solutions/{name} must begin with a Markdown cell.")
     cells[0]["source"] += "\n\n" + NOTE.format(name=name)
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}, "made_from": name}
+    metadata = {**notebooks.LANGUAGE, "made_from": name}
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 

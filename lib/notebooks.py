@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COURSE = Path(__file__).resolve().parent.parent / "notebooks"
+# What every stored notebook says of its language, whoever's kernel ran it.
+LANGUAGE = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 README_MARKS = ("<!-- notebooks:start -->", "<!-- notebooks:end -->")
 
 

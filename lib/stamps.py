@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from lib.notebooks import text
+from lib.notebooks import LANGUAGE, text
 
 LIB = Path(__file__).resolve().parent
 PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
@@ -106,8 +106,7 @@ def stamped(executed, lib=LIB):
     course = {**content["metadata"].get("course", {}), "sources": sources_hash(content, lib)}
     content["metadata"] = {
         "course": {**course, "versions": versions()},
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
+        **LANGUAGE,
     }
     for cell in content["cells"]:
         kept = {key: cell["metadata"][key] for key in KEPT_METADATA if key in cell["metadata"]}
