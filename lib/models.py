@@ -6,6 +6,8 @@ exactly as many parameters as `build_lstm_autoencoder(units=units, latent=latent
 two LSTM layers, once with a bottleneck between them and once without.
 """
 
+import random
+
 import pandas as pd
 
 from lib.backend import keras
@@ -19,6 +21,9 @@ class SameShapeLoss(keras.losses.Loss):
 
     Keras broadcasts: a target of shape `(batch,)` against an output of shape
     `(batch, window, 1)` compares every sample with every other sample's target, silently.
+
+    A NaN in a target is a missing value: it stays out of its sample's mean, and a sample whose
+    targets are all missing has a loss of 0.
 
     Parameters
     ----------
@@ -34,6 +39,8 @@ class SameShapeLoss(keras.losses.Loss):
     >>> loss = SameShapeLoss("mae")
     >>> float(loss(ops.zeros((2, 3, 1)), ops.ones((2, 3, 1))))
     1.0
+    >>> float(loss(ops.array([[[5.0], [float("nan")]]]), ops.ones((1, 2, 1))))
+    4.0
     """
 
     def __init__(self, error="mae", name="same_shape_loss", **kwargs):
@@ -50,9 +57,15 @@ class SameShapeLoss(keras.losses.Loss):
                 f"`targets` must have the shape of the model's output, {y_pred.shape}. "
                 f"Received: targets of shape {y_true.shape}"
             )
-        difference = ops.cast(y_true, y_pred.dtype) - y_pred
+        y_true = ops.cast(y_true, y_pred.dtype)
+        missing = ops.isnan(y_true)
+        # Not NaN times zero afterwards: the gradient would be NaN all the same.
+        difference = ops.where(missing, 0.0, y_true) - y_pred
         distance = ops.abs(difference) if self.error == "mae" else ops.square(difference)
-        return ops.mean(distance, axis=tuple(range(1, len(y_pred.shape))))
+        present = 1.0 - ops.cast(missing, y_pred.dtype)
+        axes = tuple(range(1, len(y_pred.shape)))
+        count = ops.maximum(ops.sum(present, axis=axes), 1.0)
+        return ops.sum(distance * present, axis=axes) / count
 
     def get_config(self):
         """Arguments to build the same loss again."""
@@ -106,7 +119,7 @@ def build_lstm_forecaster(
     _check_sizes(window=window, n_features=n_features, horizon=horizon)
     _check_widths(units)
     _check_dropout(dropout)
-    keras.utils.set_random_seed(seed)
+    _seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     hidden = _lstm_stack(inputs, units, dropout, last_sequence=False, name="lstm")
     outputs = layers.Dense(horizon * n_features, name="dense")(hidden)
@@ -165,7 +178,7 @@ def build_lstm_autoencoder(
     latent = units if latent is None else latent
     _check_sizes(window=window, n_features=n_features, units=units, latent=latent, depth=depth)
     _check_dropout(dropout)
-    keras.utils.set_random_seed(seed)
+    _seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     encoder_widths = [units] * (depth - 1) + [latent]
     code = _lstm_stack(inputs, encoder_widths, dropout, last_sequence=False, name="encoder")
@@ -224,7 +237,7 @@ def build_dense_autoencoder(
     _check_sizes(window=window, n_features=n_features, latent=latent)
     if units != ():
         _check_widths(units)
-    keras.utils.set_random_seed(seed)
+    _seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     hidden = layers.Flatten(name="flat")(inputs)
     for number, width in enumerate(units, start=1):
@@ -235,6 +248,79 @@ def build_dense_autoencoder(
     outputs = layers.Dense(window * n_features, name="dense")(hidden)
     outputs = layers.Reshape((window, n_features), name="reconstruction")(outputs)
     return _compiled(inputs, outputs, "dense_autoencoder", learning_rate, loss)
+
+
+def build_conv_autoencoder(
+    window,
+    n_features=1,
+    *,
+    filters=(32, 16),
+    kernel=7,
+    latent=8,
+    activation="relu",
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
+):
+    """Convolutional autoencoder: each layer looks at `kernel` steps and halves their number.
+
+    Parameters
+    ----------
+    window, n_features : int
+        Shape of a window, both input and output.
+    filters : sequence of int
+        Channels of the encoder's convolutions, each with stride 2; the decoder has them in
+        reverse, each after a doubling of the steps.
+    kernel : int
+        Steps that one convolution sees.
+    latent : int
+        Width of the bottleneck, a dense layer between encoder and decoder.
+    activation : str
+        Of the convolutions. Bottleneck and output are linear.
+    learning_rate, loss, seed
+        As in `build_lstm_forecaster`.
+
+    Returns
+    -------
+    keras.Model
+        Compiled; input and output `(batch, window, n_features)`. Its layer `latent` gives the
+        latent vector, `(batch, latent)`.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer.
+
+    Notes
+    -----
+    The decoder repeats steps and convolves, where a transposed convolution would leave a
+    checkerboard (Odena et al., 2016, "Deconvolution and checkerboard artifacts"). An odd number
+    of steps is one too many after the doubling; the last is cropped.
+
+    Examples
+    --------
+    >>> model = build_conv_autoencoder(window=30, filters=(8, 4), kernel=5, latent=2)
+    >>> model.output_shape, model.get_layer("latent").output.shape
+    ((None, 30, 1), (None, 2))
+    """
+    _check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent)
+    _check_widths(filters, "filters")
+    _seed(seed)
+    inputs = hidden = keras.Input((window, n_features), name="window")
+    lengths = [window]
+    for number, width in enumerate(filters, start=1):
+        convolution = layers.Conv1D(
+            width, kernel, 2, "same", activation=activation, name=f"encoder_{number}"
+        )
+        hidden = convolution(hidden)
+        lengths.append(hidden.shape[1])
+    hidden = layers.Flatten(name="flat")(hidden)
+    hidden = layers.Dense(latent, name="latent")(hidden)
+    hidden = layers.Dense(lengths[-1] * filters[-1], activation, name="widen")(hidden)
+    hidden = layers.Reshape((lengths[-1], filters[-1]), name="steps")(hidden)
+    hidden = _conv_decoder(hidden, lengths, filters, kernel, activation)
+    outputs = layers.Conv1D(n_features, kernel, 1, "same", name="reconstruction")(hidden)
+    return _compiled(inputs, outputs, "conv_autoencoder", learning_rate, loss)
 
 
 def build_encoder(autoencoder):
@@ -300,6 +386,12 @@ def layer_table(model):
     return pd.DataFrame(rows).set_index("layer")
 
 
+def _seed(seed):
+    # Keras draws the seeds of its initializers and of dropout from here, on every backend.
+    # `keras.utils.set_random_seed` would also make TensorFlow forget what it has compiled.
+    random.seed(seed)
+
+
 def _lstm_stack(tensor, widths, dropout, *, last_sequence, name):
     for number, width in enumerate(widths, start=1):
         sequence = last_sequence or number < len(widths)
@@ -309,7 +401,24 @@ def _lstm_stack(tensor, widths, dropout, *, last_sequence, name):
     return tensor
 
 
+def _conv_decoder(tensor, lengths, filters, kernel, activation):
+    for number, width in enumerate(reversed(filters), start=1):
+        surplus = 2 * lengths[-number] - lengths[-number - 1]
+        tensor = layers.UpSampling1D(2, name=f"double_{number}")(tensor)
+        tensor = layers.Cropping1D((0, surplus), name=f"crop_{number}")(tensor)
+        convolution = layers.Conv1D(
+            width, kernel, 1, "same", activation=activation, name=f"decoder_{number}"
+        )
+        tensor = convolution(tensor)
+    return tensor
+
+
 def _compiled(inputs, outputs, name, learning_rate, loss):
+    positive = isinstance(learning_rate, int | float) and 0 < learning_rate < float("inf")
+    if not positive or isinstance(learning_rate, bool):
+        raise ValueError(
+            f"`learning_rate` must be a positive number. Received: learning_rate={learning_rate!r}"
+        )
     model = keras.Model(inputs, outputs, name=name)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=SameShapeLoss(loss))
     # Keras would do it in the first step of training, and after a refused target never again.
@@ -323,12 +432,12 @@ def _check_sizes(**sizes):
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
 
 
-def _check_widths(units):
-    if not isinstance(units, list | tuple) or not units:
-        raise ValueError(f"`units` must list a width per layer. Received: units={units!r}")
-    _check_sizes(**{f"units[{i}]": width for i, width in enumerate(units)})
+def _check_widths(widths, name="units"):
+    if not isinstance(widths, list | tuple) or not widths:
+        raise ValueError(f"`{name}` must list a width per layer. Received: {name}={widths!r}")
+    _check_sizes(**{f"{name}[{i}]": width for i, width in enumerate(widths)})
 
 
 def _check_dropout(dropout):
-    if not 0 <= dropout < 1:
-        raise ValueError(f"`dropout` must be at least 0 and below 1. Received: dropout={dropout}")
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be at least 0 and below 1. Received: dropout={dropout!r}")

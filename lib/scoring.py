@@ -2,7 +2,8 @@
 
 The error of a model is the absolute difference between its output and its target, per window,
 step and feature. Folded back to time points and averaged over features it is the score:
-higher means more anomalous.
+higher means more anomalous. Where a target is missing (NaN) there is no error; a row's score
+averages the features that are there.
 """
 
 import numpy as np
@@ -10,8 +11,10 @@ import pandas as pd
 
 from lib import windowing
 
+FEW = 32  # windows that go through the model in one step, as new rows of a live stream do
 
-def window_errors(model, inputs, targets, *, batch_size=1024):
+
+def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0):
     """Absolute error of each window, step and feature.
 
     Parameters
@@ -21,10 +24,14 @@ def window_errors(model, inputs, targets, *, batch_size=1024):
     targets : ndarray of shape (n_windows, steps, n_features)
     batch_size : int
         Windows scored at once. It changes speed and memory, not the result.
+    max_missing : float
+        Largest share of an input window that may be missing (NaN). Up to there the model sees
+        it filled by `windowing.fill_windows`; beyond it all errors of the window are NaN.
 
     Returns
     -------
     ndarray of shape (n_windows, steps, n_features), float64
+        NaN also where the target is missing.
 
     Raises
     ------
@@ -42,14 +49,10 @@ def window_errors(model, inputs, targets, *, batch_size=1024):
     # In pieces: overlapping windows are a view, and Keras would copy all of them at once.
     piece = 64 * batch_size
     outputs = [
-        model.predict(
-            np.ascontiguousarray(inputs[start : start + piece], dtype="float32"),
-            batch_size=batch_size,
-            verbose=0,
-        )
+        _outputs(model, inputs[start : start + piece], batch_size, max_missing)
         for start in range(0, len(inputs), piece)
     ]
-    outputs = np.concatenate(outputs).astype("float64")
+    outputs = np.concatenate(outputs)
     if outputs.shape != targets.shape:
         raise ValueError(
             f"`targets` must have the shape of the model's output, {outputs.shape}. "
@@ -58,13 +61,41 @@ def window_errors(model, inputs, targets, *, batch_size=1024):
     return np.abs(outputs - targets)
 
 
-def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024):
+def missing_share(windows):
+    """Share of each window that is missing (NaN).
+
+    Examples
+    --------
+    >>> missing_share(np.array([[[1.0], [np.nan]], [[1.0], [2.0]]])).tolist()
+    [0.5, 0.0]
+    """
+    return np.isnan(windows).mean(axis=(1, 2))
+
+
+def _outputs(model, inputs, batch_size, max_missing):
+    """Outputs for one piece, float64; NaN for windows with too much missing."""
+    share = missing_share(inputs)
+    if share.any():
+        inputs = windowing.fill_windows(inputs)
+    inputs = np.ascontiguousarray(inputs, dtype="float32")
+    if len(inputs) <= min(FEW, batch_size) and hasattr(model, "predict_on_batch"):
+        outputs = model.predict_on_batch(inputs)  # `predict` would set up a loop for one step
+    else:
+        outputs = model.predict(inputs, batch_size=batch_size, verbose=0)
+    outputs = np.array(outputs, dtype="float64")
+    outputs[share > max_missing] = np.nan
+    return outputs
+
+
+def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024, max_missing=0.0):
     """Absolute errors of a model on all windows of a series.
 
     Parameters
     ----------
     model, series, window, horizon, stride, batch_size
         As in `score`.
+    max_missing : float
+        As in `window_errors`.
 
     Returns
     -------
@@ -86,7 +117,7 @@ def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024
     inputs, targets = windowing.window_pairs(
         series.to_numpy(dtype=float), window, horizon=horizon, stride=stride
     )
-    return window_errors(model, inputs, targets, batch_size=batch_size)
+    return window_errors(model, inputs, targets, batch_size=batch_size, max_missing=max_missing)
 
 
 def point_scores(errors, index, window, *, horizon=0, stride=1, how="last"):
@@ -114,9 +145,58 @@ def point_scores(errors, index, window, *, horizon=0, stride=1, how="last"):
     """
     offset = windowing.target_offset(window, horizon)
     folded = windowing.fold_windows(errors, len(index), offset=offset, stride=stride, how=how)
-    scores = pd.Series(folded.mean(axis=1), index=index, name="score")
+    scores = pd.Series(feature_mean(folded), index=index, name="score")
     scores.attrs["uncovered"] = int(scores.isna().sum())
     return scores
+
+
+def feature_mean(errors):
+    """Mean over the features that are there; NaN where none is.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_times, n_features)
+
+    Returns
+    -------
+    ndarray of n_times float64
+
+    Examples
+    --------
+    >>> feature_mean(np.array([[1.0, 3.0], [np.nan, 3.0], [np.nan, np.nan]]))
+    array([ 2.,  3., nan])
+    """
+    present = ~np.isnan(errors)
+    count = present.sum(axis=1)
+    total = np.where(present, errors, 0.0).sum(axis=1)
+    return np.divide(total, count, out=np.full(len(errors), np.nan), where=count > 0)
+
+
+def trailing_mean(errors, rows):
+    """Mean of each feature over the last `rows` rows, its own included, without what is missing.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_times, n_features)
+    rows : int
+
+    Returns
+    -------
+    ndarray of shape (n_times, n_features), float64
+        NaN where the row's own error is.
+
+    Examples
+    --------
+    >>> trailing_mean(np.array([[1.0], [3.0], [np.nan], [7.0]]), rows=2)[:, 0]
+    array([ 1.,  2., nan,  7.])
+    """
+    present = ~np.isnan(errors)
+    total, count = np.zeros(errors.shape), np.zeros(errors.shape)
+    for lag in range(min(rows, len(errors))):
+        kept = len(errors) - lag
+        total[lag:] += np.where(present, errors, 0.0)[:kept]
+        count[lag:] += present[:kept]
+    return np.divide(total, count, out=np.full(errors.shape, np.nan), where=present)
 
 
 def score(model, series, window, *, horizon=0, stride=1, how="last", batch_size=1024):

@@ -67,17 +67,19 @@ def chronological_split(series, train=0.8, validation=0.0):
     return rows[:validation_start], rows[validation_start:test_start], rows[test_start:]
 
 
-def fit_scaler(train):
+def fit_scaler(train, *, allow_missing=False):
     """Fit a standard scaler (mean 0, standard deviation 1 per column) on the training rows only.
 
     Parameters
     ----------
     train : DataFrame of n_times rows and n_features columns
+    allow_missing : bool
+        Leave NaN out of mean and standard deviation, instead of refusing it.
 
     Returns
     -------
     StandardScaler
-        Its `transform` keeps column names and index.
+        Its `transform` keeps column names and index, and NaN as NaN.
 
     Raises
     ------
@@ -91,9 +93,11 @@ def fit_scaler(train):
        close
     0    2.0
     """
-    if not np.isfinite(train.to_numpy(dtype=float)).all():
+    values = train.to_numpy(dtype=float)
+    if not np.isfinite(values[~np.isnan(values)] if allow_missing else values).all():
         raise ValueError("`train` must be finite: fill or drop missing values before scaling.")
-    constant = [str(name) for name in train.columns if np.ptp(train[name]) == 0]
+    # A column that is missing throughout has no range at all, NaN, which is not above 0 either.
+    constant = [str(name) for name in train if not train[name].max() - train[name].min() > 0]
     if constant:
         raise ValueError(
             f"`train` must vary in every column: a constant cannot be scaled. "
@@ -181,6 +185,79 @@ def window_pairs(values, window, *, horizon=0, stride=1):
     return inputs, sliding_windows(values[window:], horizon, stride=stride)
 
 
+def normalise_windows(windows, floor=1e-8):
+    """Give each window and feature mean 0 and standard deviation 1; a flat window becomes zeros.
+
+    What is left is the shape: level and size of a window no longer matter.
+
+    Parameters
+    ----------
+    windows : array-like of shape (n_windows, window, n_features)
+    floor : float
+        Standard deviation up to which a window is called flat, in the unit of the series.
+        Without it, the noise of a sensor at rest would be blown up to the size of a signal.
+
+    Returns
+    -------
+    ndarray of shape (n_windows, window, n_features), float64
+        A window with a missing value is NaN throughout, in that feature.
+
+    Raises
+    ------
+    ValueError
+        If `windows` has another number of axes, or `floor` is negative.
+
+    Examples
+    --------
+    >>> normalise_windows([[[1.0], [3.0]], [[7.0], [7.0]]])[:, :, 0].tolist()
+    [[-1.0, 1.0], [0.0, 0.0]]
+    """
+    windows = np.asarray(windows, dtype=float)
+    if windows.ndim != 3:
+        raise ValueError(
+            f"`windows` must have shape (n_windows, window, n_features). "
+            f"Received: shape {windows.shape}"
+        )
+    if not floor >= 0:
+        raise ValueError(f"`floor` must be at least 0. Received: floor={floor}")
+    spread = windows.std(axis=1, keepdims=True)
+    # Rounding gives a constant far from zero a spread of its own.
+    rounding = 1e-12 * np.abs(windows).max(axis=1, keepdims=True)
+    flat = spread <= np.maximum(floor, rounding)
+    centred = windows - windows.mean(axis=1, keepdims=True)
+    return np.where(flat, 0.0, centred) / np.where(flat, 1.0, spread)
+
+
+def fill_windows(windows):
+    """Fill what is missing from within the window: the last value before, else the first after.
+
+    Nothing outside a window is used, so that a window is filled the same way wherever it
+    stands. A feature that is missing throughout becomes 0, the mean of a scaled series.
+
+    Parameters
+    ----------
+    windows : array-like of shape (n_windows, window, n_features)
+
+    Returns
+    -------
+    ndarray of the same shape, a copy, float64
+
+    Examples
+    --------
+    >>> nan = float("nan")
+    >>> fill_windows([[[nan], [2.0], [nan]], [[nan], [nan], [nan]]])[:, :, 0].tolist()
+    [[2.0, 2.0, 2.0], [0.0, 0.0, 0.0]]
+    """
+    filled = np.array(windows, dtype=float)
+    steps = filled.shape[1]
+    for step, source in [(k, k - 1) for k in range(1, steps)] + [
+        (k, k + 1) for k in reversed(range(steps - 1))
+    ]:
+        missing = np.isnan(filled[:, step])
+        filled[:, step][missing] = filled[:, source][missing]
+    return np.nan_to_num(filled, nan=0.0)
+
+
 def target_offset(window, horizon):
     """Row of the series at which the first target starts: 0, or `window` for a forecast.
 
@@ -211,7 +288,8 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
     Returns
     -------
     ndarray of shape (n_times, n_features), float64
-        NaN in rows that no window covers.
+        NaN in rows that no window covers. An error that is NaN is left out, as if its window
+        did not cover the row.
 
     Raises
     ------
@@ -246,10 +324,11 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
 
 def _fold_mean(errors, starts, n_times):
     total = np.zeros((n_times, errors.shape[2]))
-    count = np.zeros((n_times, 1))
+    count = np.zeros((n_times, errors.shape[2]))
     for step in range(errors.shape[1]):
-        total[starts + step] += errors[:, step]
-        count[starts + step] += 1
+        present = ~np.isnan(errors[:, step])
+        total[starts + step] += np.where(present, errors[:, step], 0.0)
+        count[starts + step] += present
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
@@ -257,7 +336,7 @@ def _fold_median(errors, starts, n_times):
     by_step = np.full((errors.shape[1], n_times, errors.shape[2]), np.nan)
     for step in range(errors.shape[1]):
         by_step[step, starts + step] = errors[:, step]
-    covered = ~np.isnan(by_step).all(axis=(0, 2))
+    covered = ~np.isnan(by_step).all(axis=0)
     folded = np.full((n_times, errors.shape[2]), np.nan)
     folded[covered] = np.nanmedian(by_step[:, covered], axis=0)
     return folded
