@@ -7,8 +7,10 @@ A module imports only from those above it:
 `csvfile`, `reader`, `data`               a file or a shipped series -> a checked frame
 `windowing`                               split, scaling, series -> windows -> series
 `models`, `training`                      networks, and their seeded training
-`scoring`, `thresholds`                   errors -> one score per time point -> flags
-`metrics`, `baselines`                    how good that is, and what simple things achieve
+`scoring`                                 errors -> one score per time point
+`tails`, `thresholds`                     scores -> a threshold -> flags
+`dated`, `metrics`                        how good that is
+`window_baselines`, `baselines`           what simple things achieve
 `plotting`                                the figures
 `specifications`, `parameters`            what each notebook accepts from outside
 `notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold

@@ -15,7 +15,9 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 # In the order in which data flows; a module imports only from modules that stand before it.
 ORDER = [
     *["backend", "csvfile", "reader", "data", "windowing", "models", "training", "scoring"],
-    *["thresholds", "metrics", "baselines", "detector", "plotting", "specifications"],
+    *["tails", "thresholds", "dated", "metrics", "window_baselines", "baselines"],
+    *["detector", "plotting"],
+    *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
     *["refresh", "exercises", "__main__"],
 ]

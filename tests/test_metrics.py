@@ -202,6 +202,8 @@ def test_point_metrics_are_those_of_scikit_learn(seed):
         "precision": sk_metrics.precision_score(labels, flags),
         "recall": sk_metrics.recall_score(labels, flags),
         "f1": sk_metrics.f1_score(labels, flags),
+        "accuracy": sk_metrics.accuracy_score(labels, flags),
+        "specificity": sk_metrics.recall_score(labels, flags, pos_label=0),
         "roc_auc": sk_metrics.roc_auc_score(labels, scores),
         "average_precision": sk_metrics.average_precision_score(labels, scores),
     }
@@ -238,3 +240,131 @@ def test_what_a_random_scorer_gets(share):
     assert found["average_precision"] == pytest.approx(share, rel=0.1)
     assert found["recall"] == pytest.approx(0.1, rel=0.1)  # the share of flags
     assert found["roc_auc"] == pytest.approx(0.5, abs=0.02)
+
+
+# The confusion matrix, events and the UCR score
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_confusion_counts_what_a_loop_counts(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.random(300) < 0.2
+    scores = rng.random(300).round(1)
+    scores[::7] = np.nan
+    counts = {(label, flag): 0 for label in (False, True) for flag in (False, True)}
+    for label, score in zip(labels, scores, strict=True):
+        if score == score:
+            counts[bool(label), bool(score > 0.7)] += 1
+    found = metrics.confusion(labels, scores, 0.7)
+    assert found.loc["normal"].tolist() == [counts[False, False], counts[False, True]]
+    assert found.loc["anomaly"].tolist() == [counts[True, False], counts[True, True]]
+    assert found.columns.tolist() == ["not flagged", "flagged"]
+    point = metrics.point_metrics(labels, scores, 0.7)
+    assert point["accuracy"] == pytest.approx(np.trace(found) / found.to_numpy().sum())
+    assert point["specificity"] == pytest.approx(
+        counts[False, False] / (counts[False, False] + counts[False, True])
+    )
+
+
+def test_confusion_of_one_class_keeps_its_four_cells():
+    assert metrics.confusion([0, 0], [1.0, 1.0], 2).to_numpy().tolist() == [[2, 0], [0, 0]]
+    assert metrics.confusion([1, 1], [3.0, 1.0], 2).to_numpy().tolist() == [[0, 0], [1, 1]]
+
+
+def test_specificity_without_normal_points_is_0(recwarn):
+    assert metrics.point_metrics([1, 1], [0.1, 0.9], 0.5)["specificity"] == 0
+    assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "flags", "expected"),  # events, hits, false events, precision, delay
+    [
+        ("......", "......", (0, 0, 0, 0, None)),
+        ("......", "xx..x.", (0, 0, 2, 0, None)),
+        ("..xx..", "......", (1, 0, 0, 0, None)),
+        ("..xx..", "..x...", (1, 1, 0, 1, 0)),
+        ("..xx..", "...xxx", (1, 1, 0, 1, 1)),
+        ("..xx..", "xx..xx", (1, 0, 2, 0, None)),  # next to it is not in it
+        ("..xx..", "xxxxxx", (1, 1, 0, 1, 0)),  # one long run touches it
+        ("x.xx.x", "x..x..", (3, 2, 0, 1, 0.5)),
+        ("xxx...", "..x.x.", (1, 1, 1, 0.5, 2)),
+        ("x.x...", "xxx..x", (2, 2, 1, 0.5, 0)),  # one run of flags, two events
+    ],
+)
+def test_event_metrics_by_hand(labels, flags, expected):
+    labels, flags = ([mark == "x" for mark in pattern] for pattern in (labels, flags))
+    found = metrics.event_metrics(labels, flags)
+    events, hits, false_events, precision, delay = expected
+    assert (found["events"], found["hits"], found["false_events"]) == (events, hits, false_events)
+    assert found["precision"] == precision
+    assert found["recall"] == (hits / events if events else 0)
+    assert np.isnan(found["delay"]) if delay is None else found["delay"] == delay
+
+
+def test_event_metrics_agree_with_loops():
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        labels, flags = rng.random((2, 60)) < [[0.5], [0.4]]
+        runs = {}
+        for name, marks in {"events": labels, "flags": flags}.items():
+            runs[name], run = [], []
+            for row in range(61):
+                if row < 60 and marks[row]:
+                    run.append(row)
+                elif run:
+                    runs[name].append(run)
+                    run = []
+        hit = [run for run in runs["events"] if flags[run].any()]
+        delays = [min(row for row in run if flags[row]) - run[0] for run in hit]
+        false = sum(not labels[run].any() for run in runs["flags"])
+        found = metrics.event_metrics(pd.Series(labels), pd.Series(flags.astype(int)))
+        assert (found["events"], found["hits"]) == (len(runs["events"]), len(delays))
+        assert found["false_events"] == false
+        assert found["precision"] == pytest.approx(1 - false / len(runs["flags"]))
+        assert found["delay"] == np.median(delays)
+        assert metrics.label_events(labels)["start"].tolist() == [r[0] for r in runs["events"]]
+        assert metrics.label_events(labels)["end"].tolist() == [r[-1] for r in runs["events"]]
+
+
+@pytest.mark.parametrize("length", [1, 12, 100, 101, 250])
+def test_a_ucr_hit_is_within_the_margin_and_no_further(length):
+    labels = np.zeros(2000, dtype=bool)
+    labels[800 : 800 + length] = True
+    margin = max(100, length)
+    for row in (800 - margin - 1, 800 - margin, 800, 799 + length + margin, 800 + length + margin):
+        scores = np.full(2000, 0.5)
+        scores[row], scores[:50] = 0.9, np.nan
+        inside = 800 - margin <= row <= 799 + length + margin
+        assert metrics.ucr_hit(labels, pd.Series(scores)) is inside
+
+
+@pytest.mark.parametrize(("labels", "found"), [([0, 0, 0], 0), ([1, 0, 1], 2)])
+def test_the_ucr_score_wants_one_anomaly(labels, found):
+    with pytest.raises(ValueError, match=f"`labels` must mark one anomaly.*{found} anomalies"):
+        metrics.ucr_hit(labels, [0.1, 0.2, 0.3])
+    with pytest.raises(ValueError, match="0 scores"):
+        metrics.ucr_hit([0, 1, 0], [np.nan] * 3)
+
+
+def test_false_alarms_per_1000_normal_points():
+    labels = np.arange(5000) >= 4000
+    flags = np.zeros(5000, dtype=bool)
+    flags[:6] = flags[-500:] = True
+    assert metrics.false_alarms_per_1000(labels, flags) == 1.5
+    assert metrics.false_alarms_per_1000(~labels, flags) == 500
+    assert np.isnan(metrics.false_alarms_per_1000([1, 1], [0, 1]))
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        lambda labels, others: metrics.confusion(labels, others, 0.5),
+        lambda labels, others: metrics.point_metrics(labels, others, 0.5),
+        metrics.event_metrics,
+        metrics.ucr_hit,
+        metrics.false_alarms_per_1000,
+    ],
+)
+def test_labels_of_another_length_are_refused(judge):
+    with pytest.raises(ValueError, match=r"`labels` must have shape \(3,\). Received: \(2,\)"):
+        judge([0, 1], [0.1, 0.9, 0.2])
