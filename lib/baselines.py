@@ -2,10 +2,18 @@
 
 Each takes a series and returns one score per time point, causal: a score uses the point
 itself and points before it, nothing later. NaN where there is too little history.
+The four that learn from training windows first come from `lib.window_baselines`.
 """
+
+import operator
 
 import numpy as np
 import pandas as pd
+
+from lib.window_baselines import discord, isolation_forest, one_class_svm, pca
+
+__all__ = ["discord", "ewma_volatility", "ewma_z", "isolation_forest", "last_value", "moving_z",
+           "one_class_svm", "pca", "random_scores", "seasonal_naive", "window_mean"]  # fmt: skip
 
 
 def last_value(series):
@@ -17,6 +25,30 @@ def last_value(series):
     [nan, 1.0, 2.0]
     """
     return series.diff().abs().rename("score")
+
+
+def seasonal_naive(series, period):
+    """Error of the forecast that everything repeats: `|x[t] - x[t-period]|`.
+
+    Parameters
+    ----------
+    series : Series of n_times
+    period : int
+        Rows after which the series repeats, such as 144 ten-minute steps of a day.
+
+    Raises
+    ------
+    ValueError
+        If `period` is not a positive integer: 0 would score nothing, -1 look ahead.
+
+    Examples
+    --------
+    >>> seasonal_naive(pd.Series([1.0, 5.0, 2.0, 5.0]), period=2).tolist()
+    [nan, nan, 1.0, 0.0]
+    """
+    if isinstance(period, bool) or not hasattr(period, "__index__") or operator.index(period) < 1:
+        raise ValueError(f"`period` must be a positive integer. Received: period={period!r}")
+    return series.diff(period).abs().rename("score")
 
 
 def window_mean(series, window):
