@@ -11,6 +11,8 @@ A module imports only from those above it:
 `tails`, `thresholds`                     scores -> a threshold -> flags
 `dated`, `metrics`                        how good that is
 `window_baselines`, `baselines`           what simple things achieve
+`recipe`, `storage`                       what a detector accepts, and how it is stored
+`learning`, `detector`                    all of it in one object: fit, score, flag, save, update
 `plotting`                                the figures
 `specifications`, `parameters`            what each notebook accepts from outside
 `notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold

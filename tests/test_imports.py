@@ -16,12 +16,12 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 ORDER = [
     *["backend", "csvfile", "reader", "data", "windowing", "models", "training", "scoring"],
     *["tails", "thresholds", "dated", "metrics", "window_baselines", "baselines"],
-    *["detector", "plotting"],
+    *["recipe", "storage", "learning", "detector", "plotting"],
     *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
     *["refresh", "exercises", "__main__"],
 ]
-NEED_A_NETWORK = {"backend", "models", "training"}
+NEED_A_NETWORK = {"backend", "models", "training", "recipe", "learning", "detector"}
 
 
 def imports_of(path, top_level_only=False):

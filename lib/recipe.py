@@ -1,0 +1,210 @@
+"""What a detector accepts: a recipe of settings, and rows of a series. All else is one error.
+
+Both are checked before anything is trained. A recipe holds numbers and words only, so that it
+can be stored as text and read again without running anything.
+"""
+
+import inspect
+import math
+import operator
+
+import numpy as np
+import pandas as pd
+
+from lib import models, thresholds
+from lib.csvfile import did_you_mean
+
+KINDS = {
+    "lstm_forecaster": models.build_lstm_forecaster,
+    "lstm_autoencoder": models.build_lstm_autoencoder,
+    "dense_autoencoder": models.build_dense_autoencoder,
+    "conv_autoencoder": models.build_conv_autoencoder,
+}
+RULES = (
+    *("fixed", "mean_plus_sigma", "percentile", "maximum", "mad"),
+    *("peaks_over_threshold", "dynamic", "conformal"),
+)
+# Keras would look up any other name, or build an object from a dictionary.
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "softplus", "linear")
+BOUNDS = {
+    "window": (2, 10_000),
+    "horizon": (1, 10_000),
+    "stride": (1, 10_000),
+    "smooth": (1, 10_000),
+    "epochs": (1, 100_000),
+    "batch_size": (1, 1_000_000),
+    "patience": (1, 100_000),
+    "seed": (0, 2**32 - 1),
+}
+NOT_OF_THE_NETWORK = ("window", "n_features", "horizon", "seed")
+
+
+def checked_recipe(**recipe):
+    """Return the settings of a detector in plain Python types, sure to be usable.
+
+    Parameters
+    ----------
+    **recipe
+        The arguments of `detector.Detector`, all of them.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        That names the setting, what it accepts and what came.
+
+    Examples
+    --------
+    >>> checked_recipe(window=np.int64(30), kind="lstm_autoencoder", network={},
+    ...                threshold="maximum", threshold_options={}, max_missing=0, balance=False)
+    {'window': 30, 'kind': 'lstm_autoencoder', 'network': {}, 'threshold': 'maximum', \
+'threshold_options': {}, 'max_missing': 0.0, 'balance': False}
+    """
+    for name in BOUNDS.keys() & recipe.keys():
+        recipe[name] = _whole(name, recipe[name])
+    _check_choice("kind", recipe["kind"], KINDS)
+    _check_choice("threshold", recipe["threshold"], RULES)
+    share = recipe["max_missing"]
+    if not _is_number(share) or not 0 <= share < 1:
+        raise ValueError(f"`max_missing` must be from 0 to below 1. Received: max_missing={share}")
+    if not isinstance(recipe["balance"], bool):
+        raise ValueError(f"`balance` must be True or False. Received: {recipe['balance']!r}")
+    network = _checked_network(recipe["kind"], recipe["network"])
+    options = _checked_options(recipe["threshold"], recipe["threshold_options"])
+    changed = {"network": network, "threshold_options": options, "max_missing": float(share)}
+    return {**recipe, **changed}
+
+
+def checked_rows(series, features=None, name="series"):
+    """Return a series as a frame of floats, sure to be in order and without infinities.
+
+    Parameters
+    ----------
+    series : DataFrame or Series of n_times rows
+        NaN is a missing value.
+    features : list of str, optional
+        The columns that it must have. They come back in this order.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    DataFrame of n_times rows and n_features columns, float64, with the index of `series`
+
+    Raises
+    ------
+    ValueError
+        If it is no pandas object, has other columns, holds texts or infinities, or its index
+        does not strictly increase.
+
+    Examples
+    --------
+    >>> checked_rows(pd.Series([1, 2], name="close"))["close"].tolist()
+    [1.0, 2.0]
+    """
+    if isinstance(series, pd.Series):
+        only = features[0] if features and len(features) == 1 else "value"
+        series = series.to_frame(only if series.name is None else series.name)
+    if not isinstance(series, pd.DataFrame):
+        raise ValueError(
+            f"`{name}` must be a pandas DataFrame or Series. Received: {type(series).__name__}"
+        )
+    _check_columns(list(series.columns), features, name)
+    texts = [column for column in series if series[column].dtype.kind not in "biuf"]
+    if texts:
+        raise ValueError(f"`{name}` must hold numbers. Received: column {texts[0]!r} with others")
+    frame = (series if features is None else series[features]).astype("float64")
+    _check_order(frame.index, name)
+    infinite = np.isinf(frame.to_numpy())
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        raise ValueError(
+            f"`{name}` must not hold infinities; NaN is a missing value. "
+            f"Received: {frame.iloc[row, column]} in column {frame.columns[column]!r} "
+            f"at {frame.index[row]}"
+        )
+    return frame
+
+
+def _check_columns(columns, features, name):
+    wrong = [column for column in columns if not isinstance(column, str)]
+    if not columns or wrong or len(set(columns)) < len(columns):
+        raise ValueError(
+            f"`{name}` must have columns with names (texts) that differ. Received: {columns}"
+        )
+    if features is not None and set(columns) != set(features):
+        raise ValueError(f"`{name}` must have the columns {features}. Received: {columns}")
+
+
+def _check_order(index, name):
+    if not (index.is_monotonic_increasing and index.is_unique):
+        raise ValueError(
+            f"`{name}` must have an index that increases, each entry once, oldest first. "
+            f"Received: an index from {index[0]} to {index[-1]} that does not"
+        )
+
+
+def _check_choice(name, value, choices):
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}. "
+            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
+        )
+
+
+def _whole(name, number):
+    low, high = BOUNDS[name]
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        whole = None
+    if whole is None or isinstance(number, bool) or not low <= whole <= high:
+        raise ValueError(
+            f"`{name}` must be an integer from {low} to {high}. Received: {name}={number!r}"
+        )
+    return whole
+
+
+def _is_number(value):
+    # To Python, True is a number.
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and math.isfinite(value)
+
+
+def _checked_network(kind, network):
+    if not isinstance(network, dict):
+        raise ValueError(f"`network` must be a dict of settings. Received: {network!r}")
+    known = [
+        name for name in inspect.signature(KINDS[kind]).parameters if name not in NOT_OF_THE_NETWORK
+    ]
+    for name, value in network.items():
+        _check_choice("network", name, known)
+        plain = value is None or isinstance(value, str) or _is_number(value)
+        widths = isinstance(value, list | tuple) and all(map(_is_number, value))
+        if not plain and not widths:
+            raise ValueError(
+                f"`network` must hold numbers, words and lists of numbers. "
+                f"Received: {name}={value!r}"
+            )
+    _check_choice("activation", network.get("activation", "tanh"), ACTIVATIONS)
+    # JSON knows no tuple, and the builders tell `()` from a list.
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in network.items()}
+
+
+def _checked_options(threshold, options):
+    """Try the rule on made-up scores: a wrong name or value shows before any training."""
+    if not isinstance(options, dict) or not all(map(_is_number, options.values())):
+        raise ValueError(
+            f"`threshold_options` must be a dict of numbers. Received: threshold_options={options}"
+        )
+    scores = np.random.default_rng(0).exponential(size=1000)
+    try:
+        float(getattr(thresholds, threshold)(scores, **options))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`threshold_options` must suit the rule {threshold!r}. Received: {options} ({error})"
+        ) from error
+    return dict(options)
