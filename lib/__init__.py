@@ -13,7 +13,7 @@ A module imports only from those above it:
 `window_baselines`, `baselines`           what simple things achieve
 `recipe`, `storage`                       what a detector accepts, and how it is stored
 `learning`, `detector`                    all of it in one object: fit, score, flag, save, update
-`plotting`                                the figures
+`plotting`, `interactive`                 the figures, and a slider for who looks on
 `specifications`, `parameters`            what each notebook accepts from outside
 `notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold
 `execution`, `installation`, `runner`     running them

@@ -197,4 +197,14 @@ SPECIFICATIONS = {
         Parameter("flags_per_year", 1.0, "flags promised per year on ordinary days", 0.01, 250.0),
         Parameter("seeds", 5, "trainings per network, each with its own seed", 2, 100),
     ),
+    "07_thresholds": (
+        Parameter("promise", 1.0, "percent of normal points that may be flagged", 0.1, 20.0),
+        Parameter("risk", 0.001, "share that may exceed the fitted tail", 1e-6, 0.04),
+        Parameter("history", 30, "days that an adaptive line of the wind turbine knows", 2, 180),
+        replace(UNITS, default=16, maximum=128),
+        replace(LATENT, default=4, maximum=128),
+        replace(LEARNING_RATE, default=0.01),
+        replace(EPOCHS, default=10, maximum=200),
+        SEED,
+    ),
 }

@@ -16,7 +16,7 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 ORDER = [
     *["backend", "csvfile", "reader", "data", "windowing", "models", "training", "scoring"],
     *["tails", "thresholds", "dated", "metrics", "window_baselines", "baselines"],
-    *["recipe", "storage", "learning", "detector", "plotting"],
+    *["recipe", "storage", "learning", "detector", "plotting", "interactive"],
     *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
     *["refresh", "exercises", "__main__"],

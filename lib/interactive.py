@@ -1,0 +1,46 @@
+"""A slider for a person who watches. A stored notebook has the static figure beside it."""
+
+import os
+
+
+def slider(draw, values, label):
+    """A slider that draws anew wherever it is moved; nothing where nobody looks on.
+
+    An automatic run (`LIB_PROGRESS=0`) stores no slider: without a kernel it would not move, and
+    what it shows differs from run to run. So show the static figure always, and this below it.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws, and shows, the figure for one of the values.
+    values : sequence of float
+        The stops of the slider.
+    label : str
+
+    Returns
+    -------
+    ipywidgets.interactive or None
+        As the last line of a cell, Jupyter shows it. Its first child is the slider.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two values.
+
+    Examples
+    --------
+    >>> os.environ["LIB_PROGRESS"] = "0"
+    >>> slider(print, [1.0, 2.0], "threshold")
+    """
+    if len(values) < 2:
+        raise ValueError(f"`values` must hold two numbers or more. Received: {len(values)}")
+    if os.environ.get("LIB_PROGRESS") == "0":
+        return None
+    from ipywidgets import SelectionSlider, interactive
+
+    stops = SelectionSlider(
+        options=[(f"{value:.3g}", value) for value in values],
+        description=label,
+        continuous_update=False,  # draw when the slider is let go, not at every pixel
+    )
+    return interactive(lambda value: draw(value), value=stops)
