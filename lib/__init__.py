@@ -4,8 +4,10 @@ A module imports only from those above it:
 
 ========================================  =========================================================
 `backend`                                 Keras without the start-up notes of its backend
-`csvfile`, `reader`, `data`               a file or a shipped series -> a checked frame
+`csvfile`, `reader`                       a file -> a checked frame
+`downloads`, `fetch`, `data`              a series that ships, or can be fetched -> the same
 `windowing`                               split, scaling, series -> windows -> series
+`faults`, `injection`                     rules that label real faults; faults put in on purpose
 `models`, `training`                      networks, and their seeded training
 `scoring`                                 errors -> one score per time point
 `tails`, `thresholds`                     scores -> a threshold -> flags
