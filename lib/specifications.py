@@ -166,7 +166,7 @@ SPECIFICATIONS = {
         replace(UNITS, default=32, help="width of the decoder's LSTM layer"),
         replace(LATENT, default=8, help="width of the bottleneck"),
         replace(LEARNING_RATE, default=0.01),
-        replace(EPOCHS, default=12),
+        replace(EPOCHS, default=16),
         replace(BATCH_SIZE, default=32),
         SEED,
     ),
