@@ -1,4 +1,4 @@
-"""The command line: `python -m lib list | run | refresh | exercises | check | readme`.
+"""The command line: `python -m lib list | run | refresh | exercises | fetch | check | readme`.
 
 Each command imports what it needs by itself, so that `list` answers at once and `check` also
 in an environment where packages are missing.
@@ -66,6 +66,19 @@ def make_exercises(arguments):
     return 1 if arguments.check and changed else 0
 
 
+def fetch(arguments):
+    """Fetch series that do not ship, or list them: name, size, licence."""
+    from lib import downloads, fetch
+
+    if not arguments.names:
+        print(notebooks.columns(fetch.overview()))
+        print(f"\nFolder: {downloads.folder()}. An archive serves all series that are in it.")
+    for name in fetch.select(arguments.names):
+        fetched = fetch.fetch(name)
+        print(f"{name}: {'fetched' if fetched else 'already here'}", flush=True)
+    return 0
+
+
 def check(arguments):
     """Print what is installed against what is needed, and the data against its checksums."""
     from lib import installation
@@ -115,22 +128,30 @@ def _parser():
         help = function.__doc__.split(".")[0]
         command = commands.add_parser(name, help=help, description=help + ".")
         command.set_defaults(function=function)
-        folder = notebooks.COURSE
-        command.add_argument("--folder", type=Path, default=folder, help="where the notebooks are")
-        if name in ("list", "run", "refresh", "exercises"):
-            command.add_argument("notebooks", nargs="*", metavar="NN", help="which (default: all)")
-        if name in ("run", "refresh"):
-            jobs = "notebooks at a time (default: the number of cores)"
-            command.add_argument("--jobs", type=_positive, metavar="N", help=jobs)
-            output = "folder for results (default: build)"
-            command.add_argument("--output", type=Path, default=Path("build"), help=output)
-        if name == "run":
-            names = {"nargs": 2, "metavar": ("NAME", "VALUE"), "action": "append", "default": []}
-            command.add_argument("-p", "--parameter", help="set a parameter; repeatable", **names)
-        if name in FLAGS:
-            flag, help = FLAGS[name]
-            command.add_argument(flag, action="store_true", help=help)
+        if name == "fetch":
+            what = "which series, or a kind of them, such as ucr (default: list all)"
+            command.add_argument("names", nargs="*", metavar="NAME", help=what)
+        else:
+            _add_notebook_options(name, command)
     return parser
+
+
+def _add_notebook_options(name, command):
+    folder = notebooks.COURSE
+    command.add_argument("--folder", type=Path, default=folder, help="where the notebooks are")
+    if name in ("list", "run", "refresh", "exercises"):
+        command.add_argument("notebooks", nargs="*", metavar="NN", help="which (default: all)")
+    if name in ("run", "refresh"):
+        jobs = "notebooks at a time (default: the number of cores)"
+        command.add_argument("--jobs", type=_positive, metavar="N", help=jobs)
+        output = "folder for results (default: build)"
+        command.add_argument("--output", type=Path, default=Path("build"), help=output)
+    if name == "run":
+        names = {"nargs": 2, "metavar": ("NAME", "VALUE"), "action": "append", "default": []}
+        command.add_argument("-p", "--parameter", help="set a parameter; repeatable", **names)
+    if name in FLAGS:
+        flag, help = FLAGS[name]
+        command.add_argument(flag, action="store_true", help=help)
 
 
 def _positive(text):
@@ -145,6 +166,7 @@ COMMANDS = {
     "run": run,
     "refresh": refresh,
     "exercises": make_exercises,
+    "fetch": fetch,
     "check": check,
     "readme": readme,
 }

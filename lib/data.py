@@ -1,6 +1,6 @@
-"""The data that ships with the course, and `read_csv` for everybody's own.
+"""The data of the course, what can be fetched besides, and `read_csv` for everybody's own.
 
-Both take the same path through the same checks (`lib.csvfile`, then `lib.reader`). What comes
+All take the same path through the same checks (`lib.csvfile`, then `lib.reader`). What comes
 out is a pandas frame with a time index and float64 columns, or one sentence on what is wrong.
 """
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib import downloads
 from lib.csvfile import DataError, did_you_mean, read_table
 from lib.reader import read_csv, time_index
 
@@ -18,12 +19,12 @@ DATA_DIR = Path(__file__).resolve().parent.parent / "data"
 
 
 def load(name):
-    """Load one of the data sets that ship with the course.
+    """Load one of the data sets that ship with the course, or one that has been fetched.
 
     Parameters
     ----------
     name : str
-        One of the names that `catalogue` lists.
+        One of the names that `catalogue` lists, or `lib.downloads.listing`.
 
     Returns
     -------
@@ -38,6 +39,8 @@ def load(name):
     ------
     ValueError
         If there is no data set of that name.
+    FileNotFoundError
+        If it has to be fetched first; the message has the command.
 
     Examples
     --------
@@ -47,9 +50,13 @@ def load(name):
     """
     entries = _entries()
     if name not in entries:
+        more = downloads.entries()
+        if name in more:
+            return downloads.read(name)
         raise ValueError(
-            f"`name` must be one of {', '.join(map(repr, entries))}. "
-            f"Received: name={name!r}.{did_you_mean(name, entries)}"
+            f"`name` must be one of {', '.join(map(repr, entries))}, or one that "
+            f"`python -m lib fetch` lists. "
+            f"Received: name={name!r}.{did_you_mean(name, [*entries, *more])}"
         )
     entry = entries[name]
     path, time = DATA_DIR / entry.pop("file"), entry.pop("time", None)
