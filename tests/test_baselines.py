@@ -219,6 +219,14 @@ def test_discord_is_the_nearest_of_all_pairs(window):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_a_flat_training_window_is_the_nearest_where_it_is_nearest():
+    train, later = [1.0] * 12 + TRAIN["a"].tolist()[:20], LATER["a"].tolist()
+    expected = slow_discord(train, later, 12)
+    assert expected.count(math.sqrt(12)) > 5
+    found = baselines.discord(pd.Series(train), pd.Series(later), 12)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_discord_sees_the_shape_alone():
     scores = baselines.discord(TRAIN, LATER, 8)
     for other in (LATER * 1000, LATER + 50, LATER * 0.001 - 7):

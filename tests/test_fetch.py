@@ -502,6 +502,13 @@ def test_real_nab_labels_are_the_windows_of_the_benchmark(name, real):
     assert len(raw) - len(frame) == raw["timestamp"].duplicated().sum()
 
 
+def test_the_hour_that_stands_twice_is_read_once(real):
+    real("nab_machine_temperature")
+    hour = data.load("nab_machine_temperature").loc["2014-01-07 02:00":"2014-01-07 02:55", "value"]
+    assert len(hour) == 12
+    assert hour.iloc[0] == pytest.approx(94.4234, abs=1e-4)  # and not 94.1397, an hour later
+
+
 @pytest.mark.parametrize("name", ["skab_valve1_0", "skab_other_14", "skab_anomaly_free"])
 def test_real_skab_run_equals_its_file(name, real):
     raw = pd.read_csv(real(name), sep=";", index_col=0, parse_dates=True)
