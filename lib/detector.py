@@ -6,6 +6,7 @@ and returns pandas. All scores are causal: a row's score uses that row and rows 
 
 import importlib.metadata
 import platform
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -305,7 +306,9 @@ class Detector(Learning):
             detector = cls(**header["recipe"])
             detector._restore(header)
             detector.model_ = detector._build()
-            detector.model_.load_weights(weights)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what ends in an error all the same
+                detector.model_.load_weights(weights)
         except Exception as error:
             first_line = str(error).strip().split("\n")[0]
             storage.refuse(folder, f"a damaged one ({type(error).__name__}: {first_line})")

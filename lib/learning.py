@@ -136,8 +136,12 @@ class Learning:
         self.features_ = list(header["features"])
         empty = pd.DataFrame(columns=self.features_, dtype=float)
         checked_rows(empty, name="features")
-        self.scaler_ = pd.DataFrame(header["scaler"], index=self.features_, dtype=float)
-        scales = self.scaler_[["mean", "scale", "balance"]].to_numpy()
+        columns = {name: header["scaler"][name] for name in ("mean", "scale", "balance")}
+        # Checked first: pandas would repeat a list of one for every sensor.
+        if any(len(values) != len(self.features_) for values in columns.values()):
+            raise ValueError("`scaler` must hold a number for each of `features`")
+        self.scaler_ = pd.DataFrame(columns, index=self.features_, dtype=float)
+        scales = self.scaler_.to_numpy()
         if not (np.isfinite(scales).all() and (scales[:, 1:] > 0).all()):
             raise ValueError("`scaler` must hold finite means and positive scales")
         history = header["history"]

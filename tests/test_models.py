@@ -275,3 +275,117 @@ def test_a_bad_dropout_is_named(builder, bad):
 def test_a_bad_loss_is_named(builder, bad):
     with pytest.raises(ValueError, match=f"`loss` must be 'mae' or 'mse'. .*loss={bad!r}"):
         small(builder, loss=bad)
+
+
+# Missing targets
+
+
+@pytest.mark.parametrize("error", ["mae", "mse"])
+def test_missing_targets_stay_out_of_the_loss(error):
+    rng = np.random.default_rng(0)
+    targets, outputs = rng.normal(size=(2, 5, 4, 3))
+    targets[0, 1] = targets[2, :, 0] = targets[3] = np.nan
+    distance = np.abs(targets - outputs) ** (2 if error == "mse" else 1)
+    by_hand = [distance[i][~np.isnan(distance[i])].mean() for i in (0, 1, 2, 4)]
+    loss = models.SameShapeLoss(error).call(
+        keras.ops.array(targets, "float32"), keras.ops.array(outputs, "float32")
+    )
+    loss = np.asarray(loss)
+    np.testing.assert_allclose(loss[[0, 1, 2, 4]], by_hand, rtol=1e-6)
+    assert loss[3] == 0
+
+
+@pytest.mark.parametrize("error", ["mae", "mse"])
+def test_without_missing_targets_the_loss_is_the_plain_mean(error):
+    targets, outputs = np.random.default_rng(1).normal(size=(2, 7, 6, 2)).astype("float32")
+    loss = models.SameShapeLoss(error)(keras.ops.array(targets), keras.ops.array(outputs))
+    plain = {"mae": np.abs, "mse": np.square}[error](targets - outputs).mean()
+    assert float(loss) == pytest.approx(float(plain), rel=1e-6)
+
+
+@pytest.mark.parametrize("error", ["mae", "mse"])
+def test_a_step_on_missing_targets_leaves_finite_weights(error):
+    """The gradient must not see the NaN, not even times zero."""
+    model = models.build_dense_autoencoder(STEPS, units=(3,), loss=error)
+    before = weights_of(model)
+    targets = WINDOWS.copy()
+    targets[:, 2] = np.nan
+    targets[0] = np.nan
+    loss = model.train_on_batch(WINDOWS, targets)
+    assert np.isfinite(loss)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert weights_of(model) != before
+
+
+def test_nothing_is_learned_from_windows_without_targets():
+    model = models.build_dense_autoencoder(STEPS, units=(3,))
+    before = weights_of(model)
+    assert model.train_on_batch(WINDOWS, np.full_like(WINDOWS, np.nan)) == 0
+    assert weights_of(model) == before
+
+
+def test_what_a_missing_target_would_have_been_does_not_matter():
+    """Masked: the same step as with a target that the network hits exactly."""
+    masked, exact = (models.build_dense_autoencoder(STEPS, units=(3,)) for _ in range(2))
+    targets = WINDOWS.copy()
+    targets[:, 3] = np.nan
+    hit = np.where(np.isnan(targets), exact.predict(WINDOWS, verbose=0), targets)
+    share = (STEPS - 1) / STEPS  # of the steps that are there: means differ by it
+    loss = masked.train_on_batch(WINDOWS, targets)
+    assert float(exact.train_on_batch(WINDOWS, hit)) == pytest.approx(loss * share, rel=1e-5)
+
+
+# The convolutional autoencoder
+
+CONV = models.build_conv_autoencoder
+
+
+@pytest.mark.parametrize("n_features", [1, 6])
+@pytest.mark.parametrize("window", [2, 3, 7, 30, 31, 208])
+@pytest.mark.parametrize("filters", [(4,), (4, 3), [4, 3, 2]])
+def test_conv_autoencoder_shapes(window, filters, n_features):
+    model = CONV(window, n_features, filters=filters, kernel=3, latent=5)
+    assert model.input_shape == model.output_shape == (None, window, n_features)
+    assert models.build_encoder(model).output_shape == (None, 5)
+
+
+def test_conv_autoencoder_has_the_weights_that_it_should():
+    # Steps 8 -> 4 -> 2; each convolution: kernel * in * out + out.
+    by_hand = (3 * 2 * 4 + 4) + (3 * 4 * 3 + 3) + (6 * 5 + 5) + (5 * 6 + 6)
+    by_hand += (3 * 3 * 3 + 3) + (3 * 3 * 4 + 4) + (3 * 4 * 2 + 2)
+    assert CONV(8, 2, filters=(4, 3), kernel=3, latent=5).count_params() == by_hand
+
+
+def test_conv_autoencoder_is_reproducible():
+    first, same, other = (weights_of(CONV(8, seed=seed)) for seed in (0, 0, 1))
+    assert first == same != other
+
+
+def test_conv_autoencoder_learns():
+    model = CONV(STEPS, filters=(4,), kernel=3, latent=3, learning_rate=0.01)
+    before = model.evaluate(WINDOWS, WINDOWS, verbose=0)
+    model.fit(WINDOWS, WINDOWS, epochs=30, verbose=0)
+    assert model.evaluate(WINDOWS, WINDOWS, verbose=0) < 0.8 * before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"filters": ()}, "`filters` must list a width per layer"),
+        ({"filters": 4}, "`filters` must list a width per layer"),
+        ({"filters": (4, 0)}, r"`filters\[1\]` must be a positive integer"),
+        ({"kernel": 0}, "`kernel` must be a positive integer"),
+        ({"latent": True}, "`latent` must be a positive integer"),
+        ({"window": 0}, "`window` must be a positive integer"),
+    ],
+)
+def test_a_conv_autoencoder_of_no_use_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        CONV(**{"window": 8, **options})
+
+
+@pytest.mark.parametrize("rate", [0, -1e-3, float("nan"), float("inf"), "fast", None, True])
+@pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER, CONV])
+def test_a_learning_rate_of_no_use_is_refused(builder, rate):
+    with pytest.raises(ValueError, match="`learning_rate` must be a positive number"):
+        builder(STEPS, learning_rate=rate)

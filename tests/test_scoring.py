@@ -171,3 +171,68 @@ def test_one_set_of_errors_serves_every_fold():
     for how in ("last", "mean", "median"):
         folded = scoring.point_scores(errors, series.index, 5, how=how)
         pd.testing.assert_series_equal(folded, scoring.score(model, series, 5, how=how))
+
+
+# Missing values
+
+
+def test_a_missing_target_has_no_error_and_the_others_stay():
+    inputs = np.ones((2, 3, 2))
+    targets = np.arange(12.0).reshape(2, 3, 2)
+    targets[1, 2, 0] = np.nan
+    errors = scoring.window_errors(LastValue(3), inputs, targets)
+    assert np.argwhere(np.isnan(errors)).tolist() == [[1, 2, 0]]
+    np.testing.assert_array_equal(errors[0], np.abs(targets[0] - 1))
+
+
+def test_a_window_with_too_much_missing_has_no_errors():
+    inputs = np.ones((3, 4, 1))
+    inputs[1, :1] = inputs[2, :2] = np.nan
+    for share, missing in ((0.0, [0, 1, 1]), (0.25, [0, 0, 1]), (0.5, [0, 0, 0])):
+        errors = scoring.window_errors(LastValue(1), inputs, np.zeros((3, 1, 1)), max_missing=share)
+        assert np.isnan(errors[:, 0, 0]).tolist() == [bool(m) for m in missing]
+
+
+def test_the_model_never_sees_what_is_missing():
+    class Strict(LastValue):
+        def predict(self, inputs, **options):
+            assert np.isfinite(inputs).all()
+            return super().predict(inputs, **options)
+
+    series = SERIES.mask(np.random.default_rng(1).random(SERIES.shape) < 0.2)
+    errors = scoring.series_errors(Strict(1), series, WINDOW, horizon=1, max_missing=0.99)
+    # The last value that is there, in the window, against the next.
+    expected = (series - series.ffill(limit=WINDOW - 1).shift(1)).abs().iloc[WINDOW:]
+    known = expected.notna().to_numpy()
+    assert known.mean() > 0.7
+    np.testing.assert_allclose(errors[:, 0][known], expected.to_numpy()[known], atol=1e-5)
+    np.testing.assert_array_equal(np.isnan(errors[:, 0]), series.iloc[WINDOW:].isna().to_numpy())
+
+
+def test_scores_average_the_features_that_are_there():
+    errors = np.array([[[1.0, 3.0]], [[np.nan, 5.0]], [[np.nan, np.nan]]])
+    scores = scoring.point_scores(errors, pd.RangeIndex(4), 1, horizon=1)
+    np.testing.assert_array_equal(scores, [np.nan, 2.0, 5.0, np.nan])
+    assert scores.attrs["uncovered"] == 2
+
+
+@pytest.mark.parametrize("rows", [1, 3, 10, 200])
+def test_trailing_means_as_pandas_has_them(rows):
+    errors = np.random.default_rng(0).random((50, 2))
+    errors[[3, 4, 5, 20], [0, 0, 0, 1]] = np.nan
+    expected = pd.DataFrame(errors).rolling(rows, min_periods=1).mean().mask(np.isnan(errors))
+    np.testing.assert_allclose(scoring.trailing_mean(errors, rows), expected, rtol=1e-9)
+
+
+def test_a_huge_error_leaves_no_trace_behind_it():
+    errors = np.ones((30, 1))
+    errors[10] = 1e200
+    assert (scoring.trailing_mean(errors, 5)[15:] == 1).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, scoring.FEW, scoring.FEW + 1])
+def test_few_windows_at_once_score_as_many(networks, count):
+    inputs, targets = windowing.window_pairs(VALUES, WINDOW)
+    whole = scoring.window_errors(networks[0], inputs, targets)
+    few = scoring.window_errors(networks[0], inputs[:count], targets[:count])
+    np.testing.assert_allclose(few, whole[:count], rtol=0, atol=1e-6)

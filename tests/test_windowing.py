@@ -408,3 +408,112 @@ def test_validation_does_not_change_the_scaler_or_the_training_windows():
     for name in ("mean", "scale", "train inputs", "train targets", "train last maximum"):
         assert before[name] == after[name]
     assert before["validation inputs"] != after["validation inputs"]
+
+
+# Windows normalised one by one
+
+
+def test_each_window_and_feature_has_mean_0_and_deviation_1():
+    windows = np.random.default_rng(0).normal([5, -1e4], [3, 1e-3], size=(9, 12, 2))
+    normal = windowing.normalise_windows(windows)
+    for window, original in zip(normal, windows, strict=True):
+        by_hand = (original - original.mean(axis=0)) / original.std(axis=0)
+        np.testing.assert_allclose(window, by_hand, atol=1e-6)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1e9, -273.15])
+def test_a_flat_window_becomes_zeros(level):
+    windows = np.full((2, 7, 1), level)
+    windows[1, 3] += 1 + abs(level)
+    normal = windowing.normalise_windows(windows)
+    assert (normal[0] == 0).all()
+    assert normal[1].std() == pytest.approx(1)
+
+
+def test_the_floor_says_what_is_flat():
+    windows = np.random.default_rng(0).normal(0, [0.01, 1], size=(5, 50, 2))
+    assert (windowing.normalise_windows(windows, floor=0.1)[:, :, 0] == 0).all()
+    assert (windowing.normalise_windows(windows, floor=0.1)[:, :, 1] != 0).all()
+    np.testing.assert_allclose(windowing.normalise_windows(windows).std(axis=1), 1)
+
+
+def test_a_window_with_a_missing_value_is_missing_in_that_feature_only():
+    windows = np.random.default_rng(0).normal(size=(2, 5, 2))
+    windows[0, 1, 1] = np.nan
+    normal = windowing.normalise_windows(windows)
+    assert np.isnan(normal[0, :, 1]).all()
+    assert np.isnan(normal).sum() == 5
+
+
+def test_windows_to_normalise_are_left_as_they_are():
+    values = np.arange(6.0)
+    windowing.normalise_windows(windowing.sliding_windows(values, 3))
+    assert values.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("windows", "floor", "message"),
+    [
+        (np.zeros((3, 4)), 1e-8, r"`windows` must have shape .*Received: shape \(3, 4\)"),
+        (np.zeros((3, 4, 1)), -1, "`floor` must be at least 0"),
+        (np.zeros((3, 4, 1)), np.nan, "`floor` must be at least 0"),
+    ],
+)
+def test_windows_that_cannot_be_normalised(windows, floor, message):
+    with pytest.raises(ValueError, match=message):
+        windowing.normalise_windows(windows, floor)
+
+
+# Missing values
+
+
+def test_windows_are_filled_as_pandas_would():
+    rng = np.random.default_rng(0)
+    windows = rng.normal(size=(40, 9, 2))
+    windows[rng.random(windows.shape) < 0.6] = np.nan
+    windows[3, :, 1] = np.nan
+    filled = windowing.fill_windows(windows)
+    for window, original in zip(filled, windows, strict=True):
+        expected = pd.DataFrame(original).ffill().bfill().fillna(0)
+        np.testing.assert_array_equal(window, expected)
+    assert np.isnan(windows).any()
+
+
+def test_what_is_complete_is_filled_with_itself():
+    windows = windowing.sliding_windows(np.arange(8.0), 3)
+    np.testing.assert_array_equal(windowing.fill_windows(windows), windows)
+
+
+def test_a_scaler_may_leave_out_what_is_missing():
+    frame = pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": [4.0, 6.0, np.nan]})
+    scaler = windowing.fit_scaler(frame, allow_missing=True)
+    assert scaler.mean_.tolist() == [2.0, 5.0]
+    assert scaler.transform(frame)["a"].isna().tolist() == [False, True, False]
+    with pytest.raises(ValueError, match="`train` must be finite"):
+        windowing.fit_scaler(frame)
+
+
+@pytest.mark.parametrize("values", [[7.0, np.nan, 7.0], [np.nan, np.nan, np.nan]])
+def test_a_column_without_variation_is_refused_with_holes_too(values):
+    with pytest.raises(ValueError, match=r"constant column.* b"):
+        windowing.fit_scaler(pd.DataFrame({"a": [1.0, 2, 3], "b": values}), allow_missing=True)
+
+
+def test_infinities_are_refused_with_holes_too():
+    with pytest.raises(ValueError, match="`train` must be finite"):
+        windowing.fit_scaler(pd.DataFrame({"a": [1.0, np.inf, np.nan]}), allow_missing=True)
+
+
+@pytest.mark.parametrize("how", ["mean", "median"])
+def test_missing_errors_are_left_out_when_folding(how):
+    errors = np.random.default_rng(0).random((10, 4, 2))
+    errors[2, 1, 0] = errors[5] = np.nan
+    errors[:, :, 1][np.arange(10)[:, None] + np.arange(4) == 6] = np.nan  # row 6, throughout
+    folded = windowing.fold_windows(errors, 13, how=how)
+    for row in range(13):
+        for feature in range(2):
+            cover = [errors[i, row - i, feature] for i in range(10) if 0 <= row - i < 4]
+            present = [error for error in cover if not np.isnan(error)]
+            expected = getattr(np, how)(present) if present else np.nan
+            np.testing.assert_allclose(folded[row, feature], expected, rtol=1e-12)
+    assert np.isnan(folded).sum() == 1
