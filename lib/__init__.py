@@ -4,7 +4,7 @@ A module imports only from those above it:
 
 ========================================  =========================================================
 `backend`                                 Keras without the start-up notes of its backend
-`csvfile`, `reader`                       a file -> a checked frame
+`checks`, `csvfile`, `reader`             a whole number; a file -> a checked frame
 `downloads`, `fetch`, `data`              a series that ships, or can be fetched -> the same
 `windowing`                               split, scaling, series -> windows -> series
 `faults`, `injection`                     rules that label real faults; faults put in on purpose

@@ -8,6 +8,8 @@ like a fault and is none.
 import numpy as np
 import pandas as pd
 
+from lib.checks import whole
+
 
 def out_of_range(frame, limits):
     """Readings that the sensor's surroundings cannot have produced.
@@ -97,7 +99,7 @@ def frozen(frame, rows, *, known=False):
     >>> frozen(frame, rows=3, known=True)["t"].tolist()
     [False, False, False, True, False]
     """
-    _check_count("rows", rows, least=2)
+    whole("rows", rows, 2)
     result = {}
     for name, values in frame.items():
         run = (values != values.shift()).cumsum()  # NaN differs from everything: a run of its own
@@ -130,7 +132,7 @@ def widen(flags, rows):
     >>> widen(pd.Series([False, False, False, True, False]), rows=1).tolist()
     [False, False, True, True, True]
     """
-    _check_count("rows", rows, least=0)
+    whole("rows", rows, 0)
     wide = flags.astype(float).rolling(2 * rows + 1, center=True, min_periods=1).max()
     return (wide > 0).rename(flags.name)
 
@@ -188,12 +190,4 @@ def _check_columns(argument, names, frame):
         raise ValueError(
             f"`{argument}` must name columns of the frame, {', '.join(map(str, frame.columns))}. "
             f"Received: {', '.join(unknown)}"
-        )
-
-
-def _check_count(name, number, *, least):
-    whole = isinstance(number, int) and not isinstance(number, bool)
-    if not whole or number < least:
-        raise ValueError(
-            f"`{name}` must be an integer of at least {least}. Received: {name}={number!r}"
         )

@@ -7,6 +7,8 @@ faults the flags of a detector hit, and how soon.
 import numpy as np
 import pandas as pd
 
+from lib.checks import whole
+
 KINDS = ("spike", "level shift", "drift", "stuck", "noise", "broken correlation")
 
 
@@ -218,8 +220,7 @@ def _check_plan(kinds, **counts):
     if unknown or not kinds:
         raise ValueError(f"`kinds` must be some of {', '.join(KINDS)}. Received: kinds={kinds!r}")
     for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={count!r}")
+        whole(name, count)
 
 
 def _check_injection(frame, planned, size):

@@ -11,6 +11,7 @@ import random
 import pandas as pd
 
 from lib.backend import keras
+from lib.checks import whole
 
 layers, ops = keras.layers, keras.ops
 
@@ -428,8 +429,7 @@ def _compiled(inputs, outputs, name, learning_rate, loss):
 
 def _check_sizes(**sizes):
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
+        whole(name, size)
 
 
 def _check_widths(widths, name="units"):

@@ -6,12 +6,12 @@ can be stored as text and read again without running anything.
 
 import inspect
 import math
-import operator
 
 import numpy as np
 import pandas as pd
 
 from lib import models, thresholds
+from lib.checks import whole
 from lib.csvfile import did_you_mean
 
 KINDS = {
@@ -64,7 +64,7 @@ def checked_recipe(**recipe):
 'threshold_options': {}, 'max_missing': 0.0, 'balance': False}
     """
     for name in BOUNDS.keys() & recipe.keys():
-        recipe[name] = _whole(name, recipe[name])
+        recipe[name] = whole(name, recipe[name], *BOUNDS[name])
     _check_choice("kind", recipe["kind"], KINDS)
     _check_choice("threshold", recipe["threshold"], RULES)
     share = recipe["max_missing"]
@@ -153,19 +153,6 @@ def _check_choice(name, value, choices):
             f"`{name}` must be one of {', '.join(choices)}. "
             f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
         )
-
-
-def _whole(name, number):
-    low, high = BOUNDS[name]
-    try:
-        whole = operator.index(number)
-    except TypeError:
-        whole = None
-    if whole is None or isinstance(number, bool) or not low <= whole <= high:
-        raise ValueError(
-            f"`{name}` must be an integer from {low} to {high}. Received: {name}={number!r}"
-        )
-    return whole
 
 
 def _is_number(value):

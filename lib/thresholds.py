@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 from sklearn.metrics import precision_recall_curve
 
+from lib.checks import whole
 from lib.tails import dynamic, finite_scores, peaks_over_threshold
 
 __all__ = [
@@ -252,9 +253,7 @@ def adaptive(scores, rule, history, every=1, **options):
     >>> adaptive(pd.Series([1.0, 3.0, 2.0, 9.0]), maximum, history=2).tolist()
     [nan, nan, 3.0, 3.0]
     """
-    for name, count in {"history": history, "every": every}.items():
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={count!r}")
+    history, every = whole("history", history), whole("every", every)
     values = scores.to_numpy(dtype=float)
     lines = np.full(len(values), np.nan)
     for row in range(history, len(values), every):

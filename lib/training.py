@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from lib.checks import whole
+
 SCORED_AT_ONCE = 1024  # validation windows; it changes speed and memory, not the loss
 
 
@@ -201,8 +203,7 @@ def _in_notebook():
 
 def _check(model, inputs, targets, allow_missing=False, **counts):
     for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={count!r}")
+        whole(name, count)
     if len(inputs) != len(targets):
         raise ValueError(
             f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"

@@ -6,11 +6,10 @@ covers (`how="mean"` or `"max"`); such a score looks ahead. NaN where no complet
 Values are taken as they come: scale several sensors first (`lib.windowing.fit_scaler`).
 """
 
-import operator
-
 import numpy as np
 import pandas as pd
 
+from lib.checks import whole
 from lib.windowing import normalise_windows, sliding_windows
 
 SPREADS = ("last", "mean", "max")
@@ -53,7 +52,7 @@ def pca(train, series, window, n_components, *, how="last"):
     from sklearn.decomposition import PCA
 
     learn, windows = _prepare(train, series, window, how)
-    n_components = _whole("n_components", n_components, 1, min(learn.shape) - 1)
+    n_components = whole("n_components", n_components, 1, min(learn.shape) - 1)
     # The other solvers draw random numbers, or take long for many windows.
     model = PCA(n_components, svd_solver="covariance_eigh").fit(learn)
 
@@ -94,7 +93,7 @@ def isolation_forest(train, series, window, seed, *, how="last"):
     from sklearn.ensemble import IsolationForest
 
     learn, windows = _prepare(train, series, window, how)
-    model = IsolationForest(random_state=_whole("seed", seed, 0, 2**32 - 1)).fit(learn)
+    model = IsolationForest(random_state=whole("seed", seed, 0, 2**32 - 1)).fit(learn)
     return _scores(series, windows, lambda chunk: -model.score_samples(chunk), how)
 
 
@@ -135,7 +134,7 @@ def one_class_svm(train, series, window, seed, max_windows=2000, *, nu=0.05, how
     if not 0 < nu <= 1:
         raise ValueError(f"`nu` must be above 0 and at most 1. Received: nu={nu}")
     learn, windows = _prepare(train, series, window, how)
-    seed, limit = _whole("seed", seed, 0), _whole("max_windows", max_windows, 1)
+    seed, limit = whole("seed", seed, 0), whole("max_windows", max_windows, 1)
     if len(learn) > limit:
         learn = np.random.default_rng(seed).choice(learn, limit, replace=False)
     model = OneClassSVM(nu=nu).fit(learn)
@@ -237,14 +236,3 @@ def _scores(series, windows, score, how):
     # A row is covered by the windows that end there and up to `window - 1` rows later.
     covering = scores[::-1].rolling(windows.shape[1], min_periods=1)
     return getattr(covering, how)()[::-1]
-
-
-def _whole(name, number, low, high=None):
-    try:
-        whole = operator.index(number)
-    except TypeError:
-        whole = low - 1
-    if isinstance(number, bool) or whole < low or (high is not None and whole > high):
-        limits = f"from {low} to {high}" if high is not None else f"of at least {low}"
-        raise ValueError(f"`{name}` must be an integer {limits}. Received: {name}={number!r}")
-    return whole

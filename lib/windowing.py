@@ -13,11 +13,11 @@ What the model has to produce from a window is its target. `horizon=0` means the
 itself (an autoencoder reconstructs), `horizon=h` the next `h` rows (a forecaster predicts).
 """
 
-import operator
-
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
+
+from lib.checks import whole
 
 FOLDS = ("mean", "median", "last")
 
@@ -134,7 +134,7 @@ def sliding_windows(values, window, *, stride=1):
            [2, 3, 4]])
     """
     values = _two_dimensional(values)
-    window, stride = _positive("window", window), _positive("stride", stride)
+    window, stride = whole("window", window), whole("stride", stride)
     if len(values) < window:
         raise ValueError(
             f"`window` must be at most the number of rows, {len(values)}. Received: window={window}"
@@ -175,7 +175,7 @@ def window_pairs(values, window, *, horizon=0, stride=1):
         inputs = sliding_windows(values, window, stride=stride)
         return inputs, inputs
     values = _two_dimensional(values)
-    window, horizon = _positive("window", window), _positive("horizon", horizon)
+    window, horizon = whole("window", window), whole("horizon", horizon)
     if len(values) < window + horizon:
         raise ValueError(
             f"`window` must be at most {len(values) - horizon}: there are {len(values)} rows, "
@@ -352,13 +352,3 @@ def _two_dimensional(values):
             f"Received: shape {values.shape}"
         )
     return values
-
-
-def _positive(name, number):
-    try:
-        whole = operator.index(number)
-    except TypeError:
-        whole = 0
-    if whole < 1 or isinstance(number, bool):
-        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={number!r}")
-    return whole

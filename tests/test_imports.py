@@ -14,7 +14,7 @@ FOLDER = Path(lib.__file__).parent
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 # In the order in which data flows; a module imports only from modules that stand before it.
 ORDER = [
-    *["backend", "csvfile", "reader", "downloads", "fetch", "data"],
+    *["backend", "checks", "csvfile", "reader", "downloads", "fetch", "data"],
     *["windowing", "faults", "injection", "models", "training", "scoring"],
     *["tails", "thresholds", "dated", "metrics", "window_baselines", "baselines"],
     *["recipe", "storage", "learning", "detector", "plotting", "interactive"],
