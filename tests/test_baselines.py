@@ -360,7 +360,7 @@ def test_learning_baselines_refuse_what_they_cannot_use(baseline, changed, messa
         (partial(baselines.isolation_forest, seed=-1), "`seed` must be an integer from 0 to"),
         (partial(baselines.isolation_forest, seed=None), "`seed` must be an integer.*seed=None"),
         (partial(baselines.one_class_svm, seed="a"), "`seed` must be an integer of at least 0"),
-        (partial(baselines.one_class_svm, seed=0, max_windows=0), "`max_windows` must be a positive"),
+        (partial(baselines.one_class_svm, seed=0, max_windows=0), "`max_windows` must be a po"),
         (partial(baselines.one_class_svm, seed=0, nu=0), "`nu` must be above 0 and at most 1"),
         (partial(baselines.one_class_svm, seed=0, nu=1.1), "Received: nu=1.1"),
         (partial(baselines.discord, floor=-1), "`floor` must be at least 0"),
