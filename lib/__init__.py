@@ -6,6 +6,7 @@ A module imports only from those above it:
 `backend`                                 Keras without the start-up notes of its backend
 `checks`, `csvfile`, `reader`             a whole number; a file -> a checked frame
 `downloads`, `fetch`, `data`              a series that ships, or can be fetched -> the same
+`preparation`                             form, clock and window of somebody's own series
 `windowing`                               split, scaling, series -> windows -> series
 `faults`, `injection`                     rules that label real faults; faults put in on purpose
 `models`, `training`                      networks, and their seeded training

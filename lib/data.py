@@ -72,20 +72,20 @@ def load(name):
     return frame
 
 
-def open_series(source, *, column, time):
-    """Open one column of a shipped data set or of a CSV file, whichever `source` names.
+def open_series(source, *, column, time, **options):
+    """Open columns of a shipped data set or of a CSV file, whichever `source` names.
 
     Parameters
     ----------
     source : str
         A name that `catalogue` lists, or the path of a CSV file.
-    column, time : str
-        The columns with the values and with the times.
+    column, time, **options
+        As in `read_csv`.
 
     Returns
     -------
     pandas.DataFrame
-        As `load` or `read_csv` returns it, with `column` alone.
+        As `read_csv` returns it.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def open_series(source, *, column, time):
     """
     entries = _entries()
     path = DATA_DIR / entries[source]["file"] if source in entries else source
-    return read_csv(path, column=column, time=time)
+    return read_csv(path, column=column, time=time, **options)
 
 
 def catalogue():

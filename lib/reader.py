@@ -19,6 +19,7 @@ def read_csv(
     max_gap=10,
     min_rows=2,
     allow_missing=False,
+    repeated="refuse",
 ):
     """Read a time series from a CSV file, or say in one sentence what is wrong with it.
 
@@ -43,6 +44,9 @@ def read_csv(
         The fewest rows that will do, such as those of one window.
     allow_missing : bool, default=False
         Let empty cells pass as NaN.
+    repeated : {"refuse", "first"}, default="refuse"
+        What becomes of rows with a time that stood in the file before, such as the hour that
+        comes twice when summer ends: an error, or only the first of them is kept.
 
     Returns
     -------
@@ -65,6 +69,8 @@ def read_csv(
     ((5031, 1), 'Date')
     """
     path = Path(path)
+    if repeated not in ("refuse", "first"):
+        raise ValueError(f"`repeated` must be 'refuse' or 'first'. Received: {repeated=}")
     table = read_table(path, sep)
     if len(table) < min_rows:
         refuse(path, f"have at least {min_rows} rows of data", f"{len(table)}")
@@ -72,6 +78,9 @@ def read_csv(
     frame = pd.DataFrame({name: _numbers(table[name], path, allow_missing) for name in names})
     frame.index.name = "step"
     if time is not None:
+        if repeated == "first":
+            table = table[~table[time].duplicated()]
+            frame = frame.loc[table.index]
         frame.index = time_index(table[time], path, day_first)
         _check_gaps(frame.index, path, max_gap)
     frame.attrs = {"name": path.stem, "title": path.name, "rows": len(frame), "unit": ""}
@@ -106,7 +115,8 @@ def _refuse_rows(bad, values, path, rule):
     if bad.any():
         first, more = int(bad.argmax()), int(bad.sum()) - 1
         also = f" and in {more} more" if more else ""
-        what = f"{_show(values.iloc[first])} in line {first + 2}{also}"
+        # The index counts lines of the file, also where rows have been left out.
+        what = f"{_show(values.iloc[first])} in line {values.index[first] + 2}{also}"
         refuse(f"{path}: column {values.name!r}", rule, what)
 
 

@@ -129,6 +129,72 @@ def checked_rows(series, features=None, name="series"):
     return frame
 
 
+def network_options(kind, units, latent, learning_rate):
+    """Return the `network` of a kind from two sizes that all kinds share.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    units, latent : int
+        The wider and the narrower width. A forecaster's two LSTM layers have them in the order
+        of an autoencoder's encoder and decoder, and so as many parameters.
+    learning_rate : float
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> network_options("lstm_forecaster", units=16, latent=4, learning_rate=0.01)
+    {'units': (4, 16), 'learning_rate': 0.01}
+    """
+    sizes = {
+        "lstm_forecaster": {"units": (latent, units)},
+        "lstm_autoencoder": {"units": units, "latent": latent},
+        "dense_autoencoder": {"units": (units,), "latent": latent},
+        "conv_autoencoder": {"filters": (units, max(units // 2, 1)), "latent": latent},
+    }
+    _check_choice("kind", kind, KINDS)
+    return {**sizes[kind], "learning_rate": learning_rate}
+
+
+def rule_options(rule, option):
+    """Return the `threshold_options` of a rule from the one number that it takes.
+
+    Parameters
+    ----------
+    rule : str
+        One of `RULES`.
+    option : float
+        0 for the rule's own default.
+
+    Returns
+    -------
+    dict or None
+        None for the default.
+
+    Raises
+    ------
+    ValueError
+        If the rule takes no number, or needs one.
+
+    Examples
+    --------
+    >>> rule_options("mean_plus_sigma", 2.0), rule_options("maximum", 0.0)
+    ({'k': 2.0}, None)
+    """
+    _check_choice("threshold", rule, RULES)
+    taken = list(inspect.signature(getattr(thresholds, rule)).parameters.values())[1:]
+    if not option and not (taken and taken[0].default is inspect.Parameter.empty):
+        return None
+    if not taken or not option:
+        needs = f"be above 0, its `{taken[0].name}`," if taken else "be 0, as it takes none,"
+        raise ValueError(f"`option` must {needs} for the rule {rule!r}. Received: option={option}")
+    return {taken[0].name: option}
+
+
 def _check_columns(columns, features, name):
     wrong = [column for column in columns if not isinstance(column, str)]
     if not columns or wrong or len(set(columns)) < len(columns):

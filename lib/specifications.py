@@ -140,6 +140,12 @@ FOLD = Parameter(
     "how errors of overlapping windows become one",
     choices=("last", "mean", "median"),
 )
+# As in `lib.recipe`, which would load Keras; a test holds them together.
+KINDS = ("lstm_autoencoder", "lstm_forecaster", "dense_autoencoder", "conv_autoencoder")
+RULES = (
+    *("fixed", "mean_plus_sigma", "percentile", "maximum", "mad"),
+    *("peaks_over_threshold", "dynamic", "conformal"),
+)
 SEED = Parameter("seed", 0, "seed of weights and shuffling", 0, 2**32 - 1)
 
 SPECIFICATIONS = {
@@ -206,6 +212,31 @@ SPECIFICATIONS = {
         replace(LEARNING_RATE, default=0.01),
         replace(EPOCHS, default=10, maximum=200),
         SEED,
+    ),
+    "08_your_own_series": (
+        replace(SERIES[0], default="nasdaq"),
+        replace(SERIES[1], default="Close", help="columns of values, commas between; empty: all"),
+        replace(SERIES[2], default="Date", help="column of the times; empty: rows are counted"),
+        Parameter("separator", ",", "between columns of the CSV", choices=(",", ";", "tab", "|")),
+        Parameter("day_first", False, "read 01/02/2020 as 1 February"),
+        Parameter("max_gap", 10.0, "longest step that is no gap, in usual ones; 0: any", 0.0, 1e9),
+        Parameter("repeated", "refuse", "rows with an earlier time", choices=("refuse", "first")),
+        Parameter("resample", "", "step of a new clock, such as 1h or 1D; empty: as it is"),
+        Parameter("form", "returns", "what is learned", choices=("returns", "levels")),
+        TRAIN_FRACTION,
+        replace(WINDOW, default=0, help="time steps a model sees; 0: one period", minimum=0),
+        Parameter("kind", "lstm_autoencoder", "the detector's network", choices=KINDS),
+        replace(UNITS, default=16, help="width of the wider layers"),
+        replace(LATENT, default=4, help="width of the narrower layer, the bottleneck"),
+        replace(LEARNING_RATE, default=0.003),
+        replace(EPOCHS, default=15),
+        BATCH_SIZE,
+        Parameter("threshold", "percentile", "rule that sets the line", choices=RULES),
+        Parameter("option", 0.0, "the rule's number; 0: its usual one", 0.0, 1e6),
+        Parameter("max_missing", 0.2, "share of a window that may be missing", 0.0, 0.9),
+        Parameter("simple", "moving_z", "rule beside it", choices=("moving_z", "last_value")),
+        SEED,
+        Parameter("output", "", "folder for flags, figure and detector; empty: nothing is kept"),
     ),
     "09_power_plant_sensors": (
         replace(WINDOW, default=12, minimum=4, maximum=288),

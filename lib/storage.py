@@ -44,8 +44,7 @@ def save(folder, header, write_model):
         If it cannot be written.
     """
     folder = Path(folder).expanduser().resolve()
-    for existing in (folder, _previous(folder)):
-        _check_replaceable(existing)
+    check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -129,10 +128,25 @@ def _read_json(folder):
     return header
 
 
-def _check_replaceable(folder):
-    """Check that nothing but a detector, or nothing at all, would be replaced."""
-    if not folder.exists():
-        return
+def check_replaceable(folder):
+    """Check that nothing but a detector, or nothing at all, would be replaced.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+
+    Raises
+    ------
+    DetectorError
+        If it is a file, or holds anything but a detector.
+    """
+    folder = Path(folder).expanduser().resolve()
+    for existing in (folder, _previous(folder)):
+        if existing.exists():
+            _check_content(existing)
+
+
+def _check_content(folder):
     if not folder.is_dir():
         raise DetectorError(f"`folder` must not be a file. Received: {folder}")
     names = sorted(path.name for path in folder.iterdir())

@@ -223,6 +223,26 @@ def test_windows_line_ends_byte_order_mark_and_trailing_blank_lines(tmp_path):
     pd.testing.assert_frame_equal(read_csv(write(tmp_path, windows), time="date"), plain)
 
 
+def test_of_repeated_times_the_first_is_kept(tmp_path):
+    rows = ["01:00,1", "02:00,2", "02:30,3", "02:00,4", "02:30,5", "03:00,6"]
+    path = write(tmp_path, lines([f"2020-10-25 {row}" for row in rows]))
+    with pytest.raises(DataError, match=r"'2020-10-25 02:00' in line 5\."):
+        read_csv(path, time="date")
+    frame = read_csv(path, time="date", repeated="first")
+    assert frame["close"].tolist() == [1, 2, 3, 6]
+    assert frame.index.is_monotonic_increasing
+    assert frame.attrs["rows"] == 4
+
+
+def test_lines_are_counted_right_after_repeated_times(tmp_path):
+    rows = ["01,1", "02,2", "02,3", "05,4", "04,5"]
+    path = write(tmp_path, lines([f"2020-01-{row}" for row in rows]))
+    with pytest.raises(DataError, match=r"oldest first.*'2020-01-04' in line 6\."):
+        read_csv(path, time="date", repeated="first")
+    with pytest.raises(ValueError, match="`repeated` must be 'refuse' or 'first'"):
+        read_csv(path, time="date", repeated="last")
+
+
 @pytest.mark.parametrize("sep", ["", ", ", None, 3])
 def test_separator_must_be_one_character(tmp_path, sep):
     with pytest.raises(ValueError, match=r"`sep` must be one character\. Received: sep="):
@@ -238,6 +258,8 @@ def test_separator_must_be_one_character(tmp_path, sep):
         ("nab/ambient_temperature_system_failure.csv",
          {"time": "timestamp", "max_gap": None}, (7_267, 1)),
         ("nab/machine_temperature_system_failure.csv", {}, (22_695, 1)),
+        ("nab/machine_temperature_system_failure.csv",
+         {"time": "timestamp", "repeated": "first"}, (22_683, 1)),
         ("skab/data/valve1/0.csv", {"time": "datetime", "sep": ";"}, (1_147, 10)),
         ("skab/data/anomaly-free/anomaly-free.csv", {"time": "datetime", "sep": ";"}, (9_405, 8)),
     ],

@@ -87,6 +87,49 @@ def test_every_rule_is_there(rule):
 
 
 @pytest.mark.parametrize(
+    ("rule", "option", "expected"),
+    [
+        ("fixed", 0.65, {"value": 0.65}),
+        ("percentile", 98.0, {"q": 98.0}),
+        ("conformal", 0.05, {"alpha": 0.05}),
+        ("percentile", 0.0, None),
+        ("maximum", 0.0, None),
+    ],
+)
+def test_the_one_number_of_a_rule(rule, option, expected):
+    assert recipe.rule_options(rule, option) == expected
+    Detector(threshold=rule, threshold_options=recipe.rule_options(rule, option))
+
+
+@pytest.mark.parametrize(
+    ("rule", "option", "message"),
+    [
+        ("maximum", 3.0, "`option` must be 0, as it takes none, for the rule 'maximum'"),
+        ("fixed", 0.0, "`option` must be above 0, its `value`, for the rule 'fixed'"),
+        ("oracle", 3.0, "`threshold` must be one of fixed"),
+    ],
+)
+def test_a_number_that_a_rule_cannot_take(rule, option, message):
+    with pytest.raises(ValueError, match=message):
+        recipe.rule_options(rule, option)
+
+
+@pytest.mark.parametrize("kind", recipe.KINDS)
+def test_two_sizes_make_every_network(kind):
+    options = recipe.network_options(kind, units=6, latent=2, learning_rate=0.01)
+    assert recipe.KINDS[kind](8, 1, **options).count_params() > 50
+    assert Detector(kind, network=options).recipe["network"] == options
+
+
+def test_two_sizes_make_forecaster_and_autoencoder_alike():
+    one, other = (
+        recipe.KINDS[kind](8, 3, **recipe.network_options(kind, 6, 2, 0.01)).count_params()
+        for kind in ("lstm_forecaster", "lstm_autoencoder")
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize(
     ("values", "expected"),
     [
         (pd.array([1, None, 3], dtype="Int64"), [1.0, np.nan, 3.0]),

@@ -201,6 +201,14 @@ def test_a_file_is_not_overwritten(tmp_path, one):
     assert (tmp_path / "detector").read_text() == "precious"
 
 
+def test_what_can_be_replaced_is_known_beforehand(folder, tmp_path):
+    for fine in (folder, tmp_path / "new"):
+        storage.check_replaceable(fine)
+    (folder / "notes.txt").write_text("precious")
+    with pytest.raises(DetectorError, match="nothing but a detector"):
+        storage.check_replaceable(str(folder))
+
+
 def only_the_old_is_left(folder, old):
     assert is_the_same(Detector.load(folder), old)
     assert os.listdir(folder.parent) == [folder.name]
