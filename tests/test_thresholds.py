@@ -200,6 +200,12 @@ def test_dynamic_is_the_paper_in_loops(seed, prune):
     assert thresholds.dynamic(with_gaps, prune=prune) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_dynamic_weighs_single_spikes_as_the_paper_does(seed):
+    scores = np.random.default_rng(seed).pareto(3.0, size=300)  # many runs at every line
+    assert thresholds.dynamic(scores) == pytest.approx(slow_dynamic(scores, 0.13), rel=1e-12)
+
+
 def test_the_dynamic_threshold_lies_between_what_stands_out_and_the_rest():
     scores = np.random.default_rng(0).uniform(1, 2, size=1000)
     scores[400:410] = 9.0
