@@ -182,7 +182,8 @@ def choose_window(train):
         why = "the autocorrelation has no prominent peak, so the usual one is taken"
     longest = max(2, min(LONGEST_WINDOW, len(train) // 10))
     if window > longest:
-        why += f"; of {window} rows, cut to {longest}: a longer step (`resample`) would hold it"
+        limit = "the longest that is quick" if longest == LONGEST_WINDOW else "a tenth of the rows"
+        why += f"; cut from {window} to {longest}, {limit}"
     return min(window, longest), why
 
 

@@ -136,10 +136,14 @@ def test_autocorrelation_by_hand():
     [
         (wave(24), 24, "one period"),
         (wave(1e9, noise=1), 30, "no prominent peak"),
-        (wave(1e9, n_times=100, noise=1), 10, "cut to 10"),
-        (wave(90), 60, "of 90 rows, cut to 60"),
-        (wave(300, n_times=9000), 200, "of 300 rows, cut to 200"),
-        (wave(1e9, n_times=12, noise=1), 2, "cut to 2"),
+        (wave(1e9, n_times=100, noise=1), 10, "cut from 30 to 10, a tenth of the rows"),
+        (
+            wave(90),
+            60,
+            "one period, the first prominent peak of the autocorrelation; cut from 90 to 60",
+        ),
+        (wave(300, n_times=9000), 200, "cut from 300 to 200, the longest that is quick"),
+        (wave(1e9, n_times=12, noise=1), 2, "cut from 30 to 2"),
     ],
 )
 def test_the_window_and_why(series, window, why):
