@@ -10,7 +10,7 @@ A module imports only from those above it:
 `windowing`                               split, scaling, series -> windows -> series
 `faults`, `injection`                     rules that label real faults; faults put in on purpose
 `models`, `training`                      networks, and their seeded training
-`scoring`                                 errors -> one score per time point
+`scoring`, `neighbours`                   errors -> one score per time point
 `tails`, `thresholds`                     scores -> a threshold -> flags
 `dated`, `metrics`                        how good that is
 `window_baselines`, `baselines`           what simple things achieve

@@ -15,7 +15,7 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 # In the order in which data flows; a module imports only from modules that stand before it.
 ORDER = [
     *["backend", "checks", "csvfile", "reader", "downloads", "fetch", "data"],
-    *["preparation", "windowing", "faults", "injection", "models", "training", "scoring"],
+    *["preparation", "windowing", "faults", "injection", "models", "training", "scoring", "neighbours"],
     *["tails", "thresholds", "dated", "metrics", "window_baselines", "baselines"],
     *["recipe", "storage", "learning", "detector", "plotting", "interactive"],
     *["specifications"],
