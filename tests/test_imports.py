@@ -15,8 +15,8 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 # In the order in which data flows; a module imports only from modules that stand before it.
 ORDER = [
     *["backend", "checks", "csvfile", "reader", "downloads", "fetch", "data"],
-    *["preparation", "windowing", "faults", "injection", "models", "training", "scoring", "neighbours"],
-    *["tails", "thresholds", "dated", "metrics", "window_baselines", "baselines"],
+    *["preparation", "windowing", "faults", "injection", "models", "training", "scoring"],
+    *["neighbours", "tails", "thresholds", "dated", "metrics", "window_baselines", "baselines"],
     *["recipe", "storage", "learning", "detector", "plotting", "interactive"],
     *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
