@@ -200,10 +200,15 @@ def test_dynamic_is_the_paper_in_loops(seed, prune):
     assert thresholds.dynamic(with_gaps, prune=prune) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_dynamic_weighs_single_spikes_as_the_paper_does(seed):
-    scores = np.random.default_rng(seed).pareto(3.0, size=300)  # many runs at every line
-    assert thresholds.dynamic(scores) == pytest.approx(slow_dynamic(scores, 0.13), rel=1e-12)
+@pytest.mark.parametrize("seed", range(40))
+def test_dynamic_weighs_flags_and_runs_as_the_paper_does(seed):
+    """Among these seeds are some where each part of the weighing decides."""
+    rng = np.random.default_rng(seed)
+    scores = rng.gamma(3.0, size=400)
+    for start in rng.integers(0, 380, 3):
+        scores[start : start + 15] += rng.uniform(4, 12)
+    expected = slow_dynamic(scores, prune=0)
+    assert thresholds.dynamic(scores, prune=0) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_dynamic_threshold_lies_between_what_stands_out_and_the_rest():
