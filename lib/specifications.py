@@ -248,4 +248,28 @@ SPECIFICATIONS = {
         SEED,
         Parameter("output", "", "folder to save the detector in; empty: nothing is kept"),
     ),
+    "10_labelled_benchmark": (
+        Parameter(
+            "series",
+            "ucr_135",
+            "the benchmark series; only ucr_135 ships, `python -m lib fetch` gets the others",
+            choices=("ucr_135", "ucr_001", "ucr_002", "ucr_109", "ucr_136", "ucr_152", "ucr_193"),
+        ),
+        Parameter("stride", 1, "rows from one window to the next", 1, 8),
+        replace(UNITS, default=64, help="width of the decoder's LSTM layer"),
+        replace(LATENT, default=8, help="width of the bottleneck"),
+        replace(LEARNING_RATE, default=0.003),
+        replace(EPOCHS, default=40),
+        replace(BATCH_SIZE, default=64),
+        Parameter("seeds", 2, "trainings, each with its own seed", 1, 20),
+        Parameter("known_epochs", 2, "passes of the known study's network; it had 25", 1, 100),
+        Parameter(
+            "reading",
+            "row by row",
+            "which reading of the errors the reports are about",
+            choices=("row by row", "whole window", "windows alike"),
+        ),
+        Parameter("scores", "", "folder to save all scores in; empty: nothing is kept"),
+        Parameter("saved", "", "folder of saved scores to start from; empty: train"),
+    ),
 }
