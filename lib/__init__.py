@@ -13,6 +13,8 @@ A module imports only from those above it:
 `scoring`, `neighbours`                   errors -> one score per time point
 `tails`, `thresholds`                     scores -> a threshold -> flags
 `dated`, `metrics`                        how good that is
+`affiliation`, `ranges`, `volume`         by closeness, by overlap, for all thresholds and buffers
+`study_metrics`                           all of these numbers in one dictionary
 `window_baselines`, `baselines`           what simple things achieve
 `recipe`, `storage`                       what a detector accepts, and how it is stored
 `learning`, `detector`                    all of it in one object: fit, score, flag, save, update

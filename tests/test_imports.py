@@ -16,7 +16,8 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 ORDER = [
     *["backend", "checks", "csvfile", "reader", "downloads", "fetch", "data"],
     *["preparation", "windowing", "faults", "injection", "models", "training", "scoring"],
-    *["neighbours", "tails", "thresholds", "dated", "metrics", "window_baselines", "baselines"],
+    *["neighbours", "tails", "thresholds", "dated", "metrics", "affiliation", "ranges", "volume"],
+    *["study_metrics", "window_baselines", "baselines"],
     *["recipe", "storage", "learning", "detector", "plotting", "interactive"],
     *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
