@@ -7,9 +7,9 @@ from lib.ranges import affiliation_metrics, affiliation_random, point_adjusted_f
 from lib.volume import WINDOW, scored_points, volume_metrics
 
 # What still means something where nothing is anomalous.
-WITHOUT_AN_ANOMALY = {"points", "flags", "events", "event_hits", "false_events", "accuracy"} | {
-    "specificity",
-    "false_alarms_per_1000",
+WITHOUT_AN_ANOMALY = {
+    *("points", "flags", "events", "event_hits", "false_events"),
+    *("accuracy", "specificity", "false_alarms_per_1000"),
 }
 
 
