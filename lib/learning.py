@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lib import scoring, thresholds, training, windowing
-from lib.recipe import KINDS, checked_rows
+from lib.recipe import KINDS, checked_rows, try_rule
 
 LIMIT = 1e6  # standard deviations; what the network sees stops here, what is scored does not
 PIECE = 50_000  # rows scored at once
@@ -45,18 +45,30 @@ class Learning:
         columns = {"mean": scaler.mean_, "scale": scaler.scale_, "balance": 1.0}
         self.scaler_ = pd.DataFrame(columns, index=self.features_)
         inputs, targets = self._pairs(train, "train")
+        held_out = self._pairs(validation, "validation")
+        self._try_rule(len(validation) - self._context)
         self.model_ = self._build()
         names = ("epochs", "batch_size", "patience", "seed")
         self.history_ = training.fit(
             self.model_,
             inputs,
             targets,
-            validation=self._pairs(validation, "validation"),
+            validation=held_out,
             allow_missing=True,
             **{name: self.recipe[name] for name in names},
         )
         self.n_windows_ = len(inputs)
         self._calibrate(validation)
+
+    def _try_rule(self, count):
+        rule = self.recipe["threshold"]
+        try:
+            try_rule(rule, self.recipe["threshold_options"], count)
+        except ValueError as error:
+            raise ValueError(
+                f"`validation` must have enough rows for the rule {rule!r}: {error} "
+                f"(a fifth of `train` becomes `validation` if there is none)"
+            ) from error
 
     def _parts(self, train, validation):
         """Rows to train on and rows held out, both checked."""

@@ -195,6 +195,30 @@ def rule_options(rule, option):
     return {taken[0].name: option}
 
 
+def try_rule(rule, options, count):
+    """Try a threshold rule on made-up scores: what it refuses shows before any training.
+
+    Parameters
+    ----------
+    rule : str
+        One of `RULES`.
+    options : dict
+    count : int
+        How many scores it will get.
+
+    Raises
+    ------
+    ValueError or TypeError
+        What the rule itself raises for such options, or for so few scores.
+
+    Examples
+    --------
+    >>> try_rule("peaks_over_threshold", {}, count=2000)
+    """
+    scores = np.random.default_rng(0).exponential(size=count)
+    float(getattr(thresholds, rule)(scores, **options))
+
+
 def _check_columns(columns, features, name):
     wrong = [column for column in columns if not isinstance(column, str)]
     if not columns or wrong or len(set(columns)) < len(columns):
@@ -248,14 +272,12 @@ def _checked_network(kind, network):
 
 
 def _checked_options(threshold, options):
-    """Try the rule on made-up scores: a wrong name or value shows before any training."""
     if not isinstance(options, dict) or not all(map(_is_number, options.values())):
         raise ValueError(
             f"`threshold_options` must be a dict of numbers. Received: threshold_options={options}"
         )
-    scores = np.random.default_rng(0).exponential(size=1000)
     try:
-        float(getattr(thresholds, threshold)(scores, **options))
+        try_rule(threshold, options, 1000)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"`threshold_options` must suit the rule {threshold!r}. Received: {options} ({error})"

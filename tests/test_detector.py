@@ -441,6 +441,13 @@ def test_validation_rows_of_no_use_are_refused_before_training(validation, messa
 
 
 @pytest.mark.usefixtures("no_training")
+def test_too_few_scores_for_a_rule_are_refused_before_training():
+    one = detector("dense_autoencoder", threshold="peaks_over_threshold")
+    with pytest.raises(ValueError, match=r"`validation` must have enough rows for the rule 'peaks"):
+        one.fit(waves().iloc[:TRAIN])
+
+
+@pytest.mark.usefixtures("no_training")
 @pytest.mark.parametrize(
     ("kind", "network", "message"),
     [
