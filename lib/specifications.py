@@ -272,4 +272,15 @@ SPECIFICATIONS = {
         Parameter("scores", "", "folder to save all scores in; empty: nothing is kept"),
         Parameter("saved", "", "folder of saved scores to start from; empty: train"),
     ),
+    "12_pitfalls": (
+        WINDOW,
+        replace(UNITS, default=16, help="width of the LSTM layers", maximum=128),
+        replace(LATENT, default=8, help="width of the bottleneck", maximum=128),
+        replace(LEARNING_RATE, default=0.01),
+        replace(EPOCHS, default=12, maximum=200),
+        Parameter("seeds", 2, "trainings of each protocol, each with its own seed", 2, 50),
+        Parameter("flag_share", 2.0, "percent of rows flagged by lot", 0.1, 50.0),
+        Parameter("event_rows", 288, "rows that an injected fault lasts", 12, 432),
+        SEED,
+    ),
 }
