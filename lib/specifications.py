@@ -229,7 +229,7 @@ SPECIFICATIONS = {
         replace(UNITS, default=16, help="width of the wider layers"),
         replace(LATENT, default=4, help="width of the narrower layer, the bottleneck"),
         replace(LEARNING_RATE, default=0.003),
-        replace(EPOCHS, default=15),
+        replace(EPOCHS, default=8),
         BATCH_SIZE,
         Parameter("threshold", "percentile", "rule that sets the line", choices=RULES),
         Parameter("option", 0.0, "the rule's number; 0: its usual one", 0.0, 1e6),
