@@ -273,7 +273,7 @@ SPECIFICATIONS = {
         Parameter("saved", "", "folder of saved scores to start from; empty: train"),
     ),
     "12_pitfalls": (
-        WINDOW,
+        replace(WINDOW, maximum=200),
         replace(UNITS, default=16, help="width of the LSTM layers", maximum=128),
         replace(LATENT, default=8, help="width of the bottleneck", maximum=128),
         replace(LEARNING_RATE, default=0.01),
