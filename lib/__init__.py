@@ -16,13 +16,17 @@ A module imports only from those above it:
 `affiliation`, `ranges`, `volume`         by closeness, by overlap, for all thresholds and buffers
 `study_metrics`                           all of these numbers in one dictionary
 `window_baselines`, `baselines`           what simple things achieve
+`sizes`, `more_models`                    networks made equal in size; two more of them
+`network_contestants`, `contestants`      the detectors of the study, behind one call
+`plant_contests`, `contests`              its data sets: what to learn from, what to judge
 `recipe`, `storage`                       what a detector accepts, and how it is stored
 `learning`, `detector`                    all of it in one object: fit, score, flag, save, update
 `plotting`, `interactive`                 the figures, and a slider for who looks on
 `specifications`, `parameters`            what each notebook accepts from outside
 `notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold
 `execution`, `installation`, `runner`     running them
-`refresh`, `exercises`, `__main__`        renewing what is stored; the command line
+`refresh`, `exercises`                    renewing what is stored
+`grid`, `results`, `study`, `__main__`    running the study, resumable; the command line
 ========================================  =========================================================
 
 Keras is imported only where a network is built or trained, so that everything else starts at once.

@@ -1,10 +1,11 @@
-"""The command line: `python -m lib list | run | refresh | exercises | fetch | check | readme`.
+"""The command line: `python -m lib list | run | refresh | exercises | fetch | study | …`.
 
 Each command imports what it needs by itself, so that `list` answers at once and `check` also
 in an environment where packages are missing.
 """
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -79,6 +80,18 @@ def fetch(arguments):
     return 0
 
 
+def study(arguments):
+    """Run what is missing of a grid of the comparison study; resumable, and two may run at once."""
+    os.environ |= {name: "1" for name in ONE_THREAD if name not in os.environ}
+    from lib import study
+
+    options = {name: getattr(arguments, name) for name in ("jobs", "backend", "scheduler", "again")}
+    failed = study.run(arguments.grid, **options)
+    for row in failed:
+        print(f"failed: {row['data']}, {row['detector']}, seed {row['seed']}: {row['error']}")
+    return 1 if failed else 0
+
+
 def check(arguments):
     """Print what is installed against what is needed, and the data against its checksums."""
     from lib import installation
@@ -131,6 +144,8 @@ def _parser():
         if name == "fetch":
             what = "which series, or a kind of them, such as ucr (default: list all)"
             command.add_argument("names", nargs="*", metavar="NAME", help=what)
+        elif name == "study":
+            _add_study_options(command)
         else:
             _add_notebook_options(name, command)
     return parser
@@ -154,6 +169,17 @@ def _add_notebook_options(name, command):
         command.add_argument(flag, action="store_true", help=help)
 
 
+def _add_study_options(command):
+    what = "the grid, such as data/results/grid.toml"
+    command.add_argument("grid", type=Path, metavar="GRID.toml", help=what)
+    jobs = "processes on this machine, of one thread each (default: 1)"
+    command.add_argument("--jobs", type=_positive, default=1, metavar="N", help=jobs)
+    where = "where to compute: on this machine (loky), or on a Dask cluster (dask)"
+    command.add_argument("--backend", default="loky", help=where)
+    command.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="of the Dask cluster")
+    command.add_argument("--again", action="store_true", help="also what is done already")
+
+
 def _positive(text):
     number = int(text)
     if number < 1:
@@ -167,10 +193,14 @@ COMMANDS = {
     "refresh": refresh,
     "exercises": make_exercises,
     "fetch": fetch,
+    "study": study,
     "check": check,
     "readme": readme,
 }
 
+
+# Before NumPy is imported: a study runs cells side by side, each on one thread.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 FLAGS = {
     "refresh": ("--all", "also those that are fresh"),

@@ -18,12 +18,16 @@ ORDER = [
     *["preparation", "windowing", "faults", "injection", "models", "training", "scoring"],
     *["neighbours", "tails", "thresholds", "dated", "metrics", "affiliation", "ranges", "volume"],
     *["study_metrics", "window_baselines", "baselines"],
+    *["sizes", "more_models", "network_contestants", "contestants", "plant_contests", "contests"],
     *["recipe", "storage", "learning", "detector", "plotting", "interactive"],
     *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
-    *["refresh", "exercises", "__main__"],
+    *["refresh", "exercises", "grid", "results", "study", "__main__"],
 ]
-NEED_A_NETWORK = {"backend", "models", "training", "recipe", "learning", "detector"}
+NEED_A_NETWORK = {"backend", "models", "training", "recipe", "learning", "detector"} | {
+    "more_models",
+    "network_contestants",
+}
 
 
 def imports_of(path, top_level_only=False):
