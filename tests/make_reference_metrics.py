@@ -3,12 +3,12 @@
 The packages do not work beside the versions that this project needs, so they are no dependency;
 they are installed in an environment of their own, and only to make the file anew::
 
-    python3.11 -m venv /tmp/reference
-    /tmp/reference/bin/pip install "numpy<2" "pandas<2.3" "scikit-learn<1.6" scipy numba \
+    python3.11 -m venv venv_reference
+    venv_reference/bin/pip install "numpy<2" "pandas<2.3" "scikit-learn<1.6" scipy numba \
         deprecated pyyaml tqdm
-    /tmp/reference/bin/pip install --no-deps aeon==1.1.0 prts==1.0.0.3 vus==0.0.6 TSB-AD==1.5 \
+    venv_reference/bin/pip install --no-deps aeon==1.1.0 prts==1.0.0.3 vus==0.0.6 TSB-AD==1.5 \
         tsadmetrics==1.0.16
-    /tmp/reference/bin/python tests/make_reference_metrics.py
+    venv_reference/bin/python tests/make_reference_metrics.py
 """
 
 import json
