@@ -101,7 +101,7 @@ def inject(frame, planned, spread, *, size=2.0, limits=None, turns=None, seed=0)
     Raises
     ------
     ValueError
-        If `size` is not above 0, or a planned sensor is not a column.
+        If `size` is not above 0, a planned sensor is not a column, or there is no other time.
 
     Examples
     --------
@@ -147,9 +147,21 @@ def _spoil(kind, healthy, place, step, rng):
         return readings + abs(step) * rng.normal(size=n)
     if kind == "stuck":
         return np.full(n, healthy[max(place.start - 1, 0)])
+    return _another_time(healthy, place, rng)
+
+
+def _another_time(healthy, place, rng):
+    """As many readings from elsewhere, without a gap, at least ten times their number away."""
+    n = place.stop - place.start
     whole = np.lib.stride_tricks.sliding_window_view(~np.isnan(healthy), n).all(axis=1)
     elsewhere = np.abs(np.arange(len(whole)) - place.start) >= 10 * n
-    start = rng.choice(np.flatnonzero(whole & elsewhere))
+    free = np.flatnonzero(whole & elsewhere)
+    if len(free) == 0:
+        raise ValueError(
+            f"`frame` must hold {n} readings in a row at another time, at least {10 * n} rows "
+            f"away. Received: {len(healthy)} rows, none of them so"
+        )
+    start = rng.choice(free)
     return healthy[start : start + n]
 
 

@@ -124,6 +124,20 @@ def test_broken_correlation_shows_what_the_sensor_read_at_another_time(frame):
     assert abs(found[0] - 100) >= 300
 
 
+def test_another_time_is_never_close(frame):
+    short = frame.iloc[:800]
+    view = np.lib.stride_tricks.sliding_window_view(short["wind"].to_numpy(), 30)
+    for seed in range(30):
+        shown = injection.inject(short, one("broken correlation", 400), frame.std(), seed=seed)
+        found = np.flatnonzero((view == shown["wind"].to_numpy()[400:430]).all(axis=1))
+        assert abs(found[0] - 400) >= 300
+
+
+def test_a_series_without_another_time_is_refused(frame):
+    with pytest.raises(ValueError, match=r"30 readings in a row at another time.*: 500 rows"):
+        injection.inject(frame.iloc[:500], one("broken correlation", 250), frame.std())
+
+
 def test_broken_correlation_never_shows_a_gap(frame):
     gappy = frame.copy()
     gappy.iloc[200::40] = np.nan
