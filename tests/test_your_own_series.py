@@ -144,7 +144,7 @@ def test_a_fault_is_flagged_and_everything_is_kept(tmp_path, capsys):
         loaded.decision_function(rows).loc[flags.index], flags["score"], rtol=1e-5
     )
     said = capsys.readouterr().out
-    assert "VERDICT: enough data" in said
+    assert "VERDICT: no objection" in said
     assert f"{found['both'].sum()} rows are flagged by both" in said
 
 
