@@ -172,7 +172,7 @@ def threshold_of(rule, calibration, scores, labels):
     ----------
     rule : dict
         `rule`, a function of `lib.thresholds`, its options, and `factor`, which the threshold is
-        multiplied by.
+        multiplied by (below zero: moved up by as much).
     calibration : array-like of float
         Scores of the validation rows.
     scores, labels : array-like
@@ -186,11 +186,14 @@ def threshold_of(rule, calibration, scores, labels):
     --------
     >>> threshold_of({"rule": "maximum", "factor": 1.5}, [1.0, 2.0], [], [])
     3.0
+    >>> threshold_of({"rule": "maximum", "factor": 1.5}, [-3.0, -2.0], [], [])
+    -1.0
     """
     options = {name: value for name, value in rule.items() if name not in ("rule", "factor")}
     function = getattr(thresholds, rule["rule"])
     given = (scores, labels) if rule["rule"] == "oracle" else (calibration,)
-    return float(rule.get("factor", 1.0) * function(*given, **options))
+    line = function(*given, **options)
+    return float(line + (rule.get("factor", 1.0) - 1.0) * abs(line))
 
 
 def _table(name, given, known):

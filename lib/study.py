@@ -148,6 +148,7 @@ def _judged(cell, base):
     for rule in cell["thresholds"]:
         line = grid.threshold_of(rule, calibration, scores, contest.labels)
         metrics = study_metrics(contest.labels, scores, line)
+        metrics["anomalous"] = int(contest.labels.sum())  # points; with it, counts can be pooled
         yield {"window": window, **cell["budget"], **facts, **rule, "threshold": line, **metrics}
 
 
@@ -198,12 +199,13 @@ def _compute(jobs, backend, scheduler, cells):
     if backend == "loky" and jobs == 1:
         yield from (_with_key(*cell) for cell in cells)
         return
-    options = {"n_jobs": jobs, "inner_max_num_threads": 1}
+    options, ahead = {"n_jobs": jobs, "inner_max_num_threads": 1}, "n_jobs"
     if backend == "dask":
         options = {"scheduler_host": scheduler, "wait_for_workers_timeout": PATIENCE}
+        ahead = "2 * n_jobs"  # some for workers that come later, and for the way there
     with joblib.parallel_config(backend=backend, **options):
-        # One at a time: a cell takes seconds, and what waits with a worker may be lost with it.
+        # One at a time: a cell takes seconds, and what is claimed is kept from other runs.
         parallel = joblib.Parallel(
-            return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
+            return_as="generator_unordered", batch_size=1, pre_dispatch=ahead
         )
         yield from parallel(joblib.delayed(_with_key)(*cell) for cell in cells)
