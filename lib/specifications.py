@@ -261,8 +261,8 @@ SPECIFICATIONS = {
         replace(LEARNING_RATE, default=0.003),
         replace(EPOCHS, default=40),
         replace(BATCH_SIZE, default=64),
-        Parameter("seeds", 2, "trainings, each with its own seed", 1, 20),
-        Parameter("known_epochs", 2, "passes of the known study's network; it had 25", 1, 100),
+        Parameter("seeds", 3, "trainings, each with its own seed", 1, 20),
+        Parameter("known_epochs", 1, "passes of the known study's network; it had 25", 1, 100),
         Parameter(
             "reading",
             "row by row",
