@@ -242,7 +242,7 @@ SPECIFICATIONS = {
         replace(WINDOW, default=12, minimum=8, maximum=72),
         replace(UNITS, default=24, help="width of the LSTM layers"),
         replace(LATENT, default=12, help="width of the bottleneck, components of PCA", maximum=48),
-        Parameter("iterations", 300, "most steps of the optimiser; judged each 100", 100, 50_000),
+        Parameter("iterations", 400, "most steps of the optimiser; judged each 100", 100, 50_000),
         Parameter("flags_per_week", 2.0, "flagged rows promised per healthy week", 0.1, 500.0),
         Parameter("fault_size", 3.0, "injected faults, in spreads of their sensor", 0.1, 20.0),
         SEED,
