@@ -75,15 +75,7 @@ def build_gru_autoencoder(
     >>> build_gru_autoencoder(window=30, units=16, latent=8).output_shape
     (None, 30, 1)
     """
-    latent = units if latent is None else latent
-    models._check_sizes(window=window, n_features=n_features, units=units, latent=latent)
-    models._seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
-    code = layers.GRU(latent, name="encoder_1")(inputs)
-    code = layers.Identity(name="latent")(code)
-    hidden = layers.RepeatVector(window, name="repeat")(code)
-    hidden = layers.GRU(units, return_sequences=True, name="decoder_1")(hidden)
-    outputs = layers.Dense(n_features, name="dense_per_step")(hidden)
+    inputs, outputs = _recurrent(layers.GRU, window, n_features, units, latent, seed)
     return models._compiled(inputs, outputs, "gru_autoencoder", learning_rate, loss)
 
 
@@ -122,15 +114,23 @@ def build_combined_autoencoder(
     >>> build_combined_autoencoder(window=30, units=16, latent=8).output_shape
     (None, 32, 1)
     """
+    inputs, outputs = _recurrent(layers.LSTM, window, n_features, units, latent, seed, beyond=2)
+    model = models._compiled(inputs, outputs, "combined_autoencoder", learning_rate, loss)
+    model.compile(optimizer=model.optimizer, loss=CombinedLoss(loss))
+    return model
+
+
+def _recurrent(layer, window, n_features, units, latent, seed, beyond=0):
+    """Input and output of an autoencoder with one recurrent layer on each side of its code.
+
+    The output has `beyond` steps more than the window.
+    """
     latent = units if latent is None else latent
     models._check_sizes(window=window, n_features=n_features, units=units, latent=latent)
     models._seed(seed)
     inputs = keras.Input((window, n_features), name="window")
-    code = layers.LSTM(latent, name="encoder_1")(inputs)
+    code = layer(latent, name="encoder_1")(inputs)
     code = layers.Identity(name="latent")(code)
-    hidden = layers.RepeatVector(window + 2, name="repeat")(code)
-    hidden = layers.LSTM(units, return_sequences=True, name="decoder_1")(hidden)
-    outputs = layers.Dense(n_features, name="dense_per_step")(hidden)
-    model = models._compiled(inputs, outputs, "combined_autoencoder", learning_rate, loss)
-    model.compile(optimizer=model.optimizer, loss=CombinedLoss(loss))
-    return model
+    hidden = layers.RepeatVector(window + beyond, name="repeat")(code)
+    hidden = layer(units, return_sequences=True, name="decoder_1")(hidden)
+    return inputs, layers.Dense(n_features, name="dense_per_step")(hidden)
