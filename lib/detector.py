@@ -198,12 +198,7 @@ class Detector(Learning):
             with a score of 0, has none to divide, NaN.
         """
         frame = self._rows(series, "series")
-        errors = self._row_errors(self._scaled(frame))
-        errors = scoring.trailing_mean(errors, self.recipe["smooth"])
-        total = np.nansum(errors, axis=1, keepdims=True)
-        shares = np.divide(
-            np.nan_to_num(errors), total, out=np.full(errors.shape, np.nan), where=total > 0
-        )
+        shares = self._shares(self._row_errors(self._scaled(frame)))
         return pd.DataFrame(shares, frame.index, self.features_)
 
     def update(self, rows):
@@ -236,14 +231,27 @@ class Detector(Learning):
         values = np.concatenate([values, self._scaled(frame)])
         errors = np.concatenate([errors, self._row_errors(values)[seen:]])
         scores = self._scores(errors)[judged:]
+        self._newest = errors[-self.recipe["smooth"] :]
         keep = max(len(errors) - (self.recipe["smooth"] - 1), 0)
         self._stream = values[-self._context :], errors[keep:]
         self._last = frame.index[-1]
         return pd.Series(scores, frame.index, name="score")
 
+    def stream_contributions(self):
+        """Share of each sensor in the score that `update` gave the last row of the stream.
+
+        Returns
+        -------
+        Series of n_features float64
+            As a row of `contributions`; all NaN before the first row.
+        """
+        self._check_fitted()
+        newest = np.full((1, len(self.features_)), np.nan) if self._newest is None else self._newest
+        return pd.Series(self._shares(newest)[-1], self.features_)
+
     def reset(self):
         """Forget the rows of the stream: `update` starts anew."""
-        self._stream, self._last = None, None
+        self._stream, self._last, self._newest = None, None, None
 
     def save(self, folder):
         """Store the detector: readable `detector.json`, and `model.keras` in Keras's own format.
@@ -325,6 +333,12 @@ class Detector(Learning):
     def _rows(self, series, name):
         self._check_fitted()
         return checked_rows(series, self.features_, name)
+
+    def _shares(self, errors):
+        errors = scoring.trailing_mean(errors, self.recipe["smooth"])
+        total = np.nansum(errors, axis=1, keepdims=True)
+        unknown = np.full(errors.shape, np.nan)
+        return np.divide(np.nan_to_num(errors), total, out=unknown, where=total > 0)
 
     def _check_later(self, index):
         try:

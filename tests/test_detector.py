@@ -359,6 +359,19 @@ def test_the_stream_remembers_no_more_than_it_needs(dense):
     assert (len(values), len(errors)) == (WINDOW - 1, 0)
 
 
+@pytest.mark.parametrize("series", [waves(), holes(waves())], ids=["whole", "holes"])
+def test_a_stream_knows_who_is_to_blame(fitted, series):
+    fitted.reset()
+    assert fitted.stream_contributions().isna().all()
+    batch = fitted.contributions(series)
+    for place in range(len(series)):
+        fitted.update(series.iloc[place : place + 1])
+        if place % 7 == 0:
+            shares = fitted.stream_contributions()
+            np.testing.assert_allclose(shares, batch.iloc[place], rtol=0, atol=1e-5)
+            assert list(shares.index) == fitted.features_
+
+
 def test_a_row_takes_milliseconds():
     series = waves()
     one = Detector("lstm_autoencoder", 30, network={"units": 16}, epochs=1).fit(series)
