@@ -62,16 +62,26 @@ def window_mean(series, window):
     return (series - series.rolling(window).mean().shift(1)).abs().rename("score")
 
 
-def moving_z(series, window):
+def moving_z(series, window, floor=0.0):
     """Distance from the mean of the `window` points before, in their standard deviations.
+
+    Parameters
+    ----------
+    series : Series of n_times
+    window : int
+    floor : float
+        Least standard deviation, in the unit of the series: after points that stand still, any
+        change would be infinitely large.
 
     Examples
     --------
     >>> moving_z(pd.Series([1.0, 3.0, 4.0]), window=2).tolist()
     [nan, nan, 2.0]
+    >>> moving_z(pd.Series([3.0, 3.0, 4.0]), window=2, floor=0.1).tolist()
+    [nan, nan, 10.0]
     """
-    before = series.rolling(window)
-    return (window_mean(series, window) / before.std(ddof=0).shift(1)).rename("score")
+    spread = series.rolling(window).std(ddof=0).shift(1).clip(lower=floor)
+    return (window_mean(series, window) / spread).rename("score")
 
 
 def ewma_volatility(returns, decay=0.94, warm_up=20):

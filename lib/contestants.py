@@ -16,13 +16,12 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from lib import baselines, scoring, windowing
+from lib import baselines, scoring, window_baselines, windowing
 from lib.checks import whole
 from lib.csvfile import did_you_mean
 
 FLAT = 0.01  # training spreads; a column that moves less stands still
 RIDGE = 1.0  # scikit-learn's default
-ONE_CALL = ("pca", "isolation_forest", "one_class_svm", "discord")  # that learn and score at once
 
 
 @dataclass(frozen=True)
@@ -74,14 +73,14 @@ class Budget:
         Training windows at most, evenly spread over the training part, and a quarter of them for
         early stopping.
     loss : {"mae", "mse"}
+    activation : {"tanh", "relu"}
+        Of LSTM and GRU cells.
     normalise : {"train", "window"}
         "window" brings each window to mean 0 and standard deviation 1 as well, so that a network
         sees shapes; its errors are then in units of the window's own spread.
     aggregate : {"last", "window"}
         The error of the window's last row, or the mean over all its rows. Both are known when the
         row is. For the autoencoders alone: a forecast has one row.
-    smooth : int
-        The score of a row is the mean over the last so many rows. For every detector.
 
     Raises
     ------
@@ -102,9 +101,9 @@ class Budget:
     learning_rate: float = 0.003
     max_windows: int = 4000
     loss: str = "mae"
+    activation: str = "tanh"
     normalise: str = "train"
     aggregate: str = "last"
-    smooth: int = 1
 
     def __post_init__(self):
         """Refuse what is of no use before anything is trained."""
@@ -126,7 +125,7 @@ class Budget:
 
 
 CHOICES = {"loss": ("mae", "mse"), "normalise": ("train", "window")}
-CHOICES |= {"aggregate": ("last", "window")}
+CHOICES |= {"aggregate": ("last", "window"), "activation": ("tanh", "relu")}
 
 
 def scores(name, train, validation, series, *, window, seed=0, budget=None, period=None):
@@ -184,12 +183,11 @@ def scores(name, train, validation, series, *, window, seed=0, budget=None, peri
         *both, facts = network_contestants.scores(name, *parts, budget=budget, **options)
     else:
         *both, facts = _simple(name, *parts, budget=budget, period=period or window, **options)
-    both = [_smoothed(one, budget.smooth) for one in both]
     return *both, facts
 
 
 def _simple(name, train, validation, series, *, window, seed, budget, period):
-    """Scores without a network, one call for both parts, and the seconds it took."""
+    """Scores without a network, and the seconds it took."""
     function = globals()[f"_{name}"]
     options = {"window": window, "seed": seed, "latent": budget.latent, "period": period}
     started = time.perf_counter()
@@ -201,17 +199,7 @@ def _simple(name, train, validation, series, *, window, seed, budget, period):
         for part in (validation, series)
     ]
     score = time.perf_counter() - started
-    if name in ONE_CALL:  # learned anew for each part: how long did that take?
-        started = time.perf_counter()
-        learned(series[:window])
-        fit = time.perf_counter() - started
-        score = max(score - 2 * fit, 0.0)
     return *both, {"parameters": parameters, "fit_seconds": fit, "score_seconds": score}
-
-
-def _smoothed(scores, rows):
-    smooth = scoring.trailing_mean(scores.to_numpy()[:, np.newaxis], rows)[:, 0]
-    return pd.Series(smooth, scores.index, name="score")
 
 
 # Each learns from the training rows; it returns how to score rows, and what was learned.
@@ -231,11 +219,7 @@ def _seasonal_naive(train, *, period, **options):
 
 
 def _moving_z(train, *, window, **options):
-    def z(column):
-        spread = column.rolling(window).std(ddof=0).shift(1).clip(lower=FLAT)
-        return baselines.window_mean(column, window) / spread
-
-    return _by_column(z), 0
+    return _by_column(lambda column: baselines.moving_z(column, window, FLAT)), 0
 
 
 def _ewma_volatility(train, **options):
@@ -273,19 +257,19 @@ def _ridge(train, *, window, **options):
 def _pca(train, *, window, latent, **options):
     numbers = window * train.shape[1]
     kept = min(latent, numbers - 1)
-    return lambda rows: baselines.pca(train, rows, window, kept), kept * numbers + numbers
+    return window_baselines.pca_scorer(train, window, kept), kept * numbers + numbers
 
 
 def _isolation_forest(train, *, window, seed, **options):
-    return lambda rows: baselines.isolation_forest(train, rows, window, seed), None
+    return window_baselines.isolation_forest_scorer(train, window, seed), None
 
 
 def _one_class_svm(train, *, window, seed, **options):
-    return lambda rows: baselines.one_class_svm(train, rows, window, seed), None
+    return window_baselines.one_class_svm_scorer(train, window, seed), None
 
 
 def _discord(train, *, window, **options):
-    def distance(column):
-        return baselines.discord(train[column.name], column, window, floor=FLAT)
-
-    return _by_column(distance), None
+    learned = {
+        name: window_baselines.discord_scorer(train[name], window, floor=FLAT) for name in train
+    }
+    return _by_column(lambda column: learned[column.name](column)), None

@@ -11,7 +11,7 @@ It looks like this::
     data = ["ucr_135", "nab"]             # names, or families of names
     detectors = ["network", "discord"]    # names, or families of names
     seeds = [0, 1, 2, 3, 4]
-    thresholds = ["maximum", {rule = "percentile", q = 99.0}]
+    thresholds = ["maximum", {rule = "percentile", q = 99.0, smooth = 6}]  # mean of 6 rows
     vary = {latent = [2, 8]}              # optional: settings of the budget, or window
 """
 
@@ -34,6 +34,7 @@ RULES = (
     *("maximum", "percentile", "mean_plus_sigma", "mad", "conformal"),
     *("peaks_over_threshold", "dynamic", "fixed", "oracle"),
 )
+BESIDE = ("rule", "factor", "smooth")  # what stands beside the options of a rule
 TOP = ("table", "budget", "study")
 BLOCK = ("data", "detectors", "seeds", "thresholds", "vary")
 BUDGET = tuple(field.name for field in fields(Budget))
@@ -156,6 +157,7 @@ def _rule(given):
             f"Received: {rule!r}.{did_you_mean(rule, RULES)}"
         )
     scores = np.random.default_rng(0).exponential(size=1000)
+    whole("smooth", options.get("smooth", 1))
     try:
         threshold_of({"rule": rule, **options}, scores, scores, scores > 5)
     except (TypeError, ValueError) as error:
@@ -172,7 +174,8 @@ def threshold_of(rule, calibration, scores, labels):
     ----------
     rule : dict
         `rule`, a function of `lib.thresholds`, its options, and `factor`, which the threshold is
-        multiplied by (below zero: moved up by as much).
+        multiplied by (below zero: moved up by as much). Its `smooth` is for those who make the
+        scores.
     calibration : array-like of float
         Scores of the validation rows.
     scores, labels : array-like
@@ -189,7 +192,7 @@ def threshold_of(rule, calibration, scores, labels):
     >>> threshold_of({"rule": "maximum", "factor": 1.5}, [-3.0, -2.0], [], [])
     -1.0
     """
-    options = {name: value for name, value in rule.items() if name not in ("rule", "factor")}
+    options = {name: value for name, value in rule.items() if name not in BESIDE}
     function = getattr(thresholds, rule["rule"])
     given = (scores, labels) if rule["rule"] == "oracle" else (calibration,)
     line = function(*given, **options)

@@ -79,6 +79,7 @@ def build_lstm_forecaster(
     *,
     units=(64, 64),
     horizon=1,
+    activation="tanh",
     dropout=0.0,
     learning_rate=1e-3,
     loss="mae",
@@ -94,6 +95,9 @@ def build_lstm_forecaster(
         Width of each LSTM layer, first to last.
     horizon : int
         Rows to predict.
+    activation : str
+        Of what a cell takes in and gives out, where an LSTM has tanh; the gates stay as they
+        are.
     dropout : float
         Share of each LSTM layer's outputs that is dropped in training.
     learning_rate : float
@@ -117,15 +121,15 @@ def build_lstm_forecaster(
     >>> build_lstm_forecaster(window=30, units=(8, 16)).output_shape
     (None, 1, 1)
     """
-    _check_sizes(window=window, n_features=n_features, horizon=horizon)
+    check_sizes(window=window, n_features=n_features, horizon=horizon)
     _check_widths(units)
     _check_dropout(dropout)
-    _seed(seed)
+    set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
-    hidden = _lstm_stack(inputs, units, dropout, last_sequence=False, name="lstm")
+    hidden = _lstm_stack(inputs, units, activation, dropout, name="lstm")
     outputs = layers.Dense(horizon * n_features, name="dense")(hidden)
     outputs = layers.Reshape((horizon, n_features), name="forecast")(outputs)
-    return _compiled(inputs, outputs, "lstm_forecaster", learning_rate, loss)
+    return compiled(inputs, outputs, "lstm_forecaster", learning_rate, SameShapeLoss(loss))
 
 
 def build_lstm_autoencoder(
@@ -135,6 +139,7 @@ def build_lstm_autoencoder(
     units=64,
     latent=None,
     depth=1,
+    activation="tanh",
     dropout=0.0,
     learning_rate=1e-3,
     loss="mae",
@@ -152,7 +157,7 @@ def build_lstm_autoencoder(
         Width of the encoder's last LSTM layer: the bottleneck. Default: `units`.
     depth : int
         LSTM layers in the encoder, and again in the decoder.
-    dropout, learning_rate, loss, seed
+    activation, dropout, learning_rate, loss, seed
         As in `build_lstm_forecaster`.
 
     Returns
@@ -177,18 +182,20 @@ def build_lstm_autoencoder(
     (None, 30, 1)
     """
     latent = units if latent is None else latent
-    _check_sizes(window=window, n_features=n_features, units=units, latent=latent, depth=depth)
+    check_sizes(window=window, n_features=n_features, units=units, latent=latent, depth=depth)
     _check_dropout(dropout)
-    _seed(seed)
+    set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     encoder_widths = [units] * (depth - 1) + [latent]
-    code = _lstm_stack(inputs, encoder_widths, dropout, last_sequence=False, name="encoder")
+    code = _lstm_stack(inputs, encoder_widths, activation, dropout, name="encoder")
     code = layers.Identity(name="latent")(code)
     hidden = layers.RepeatVector(window, name="repeat")(code)
-    hidden = _lstm_stack(hidden, [units] * depth, dropout, last_sequence=True, name="decoder")
+    hidden = _lstm_stack(
+        hidden, [units] * depth, activation, dropout, last_sequence=True, name="decoder"
+    )
     # On three axes `Dense` acts on each step alike: `TimeDistributed(Dense)`, but faster.
     outputs = layers.Dense(n_features, name="dense_per_step")(hidden)
-    return _compiled(inputs, outputs, "lstm_autoencoder", learning_rate, loss)
+    return compiled(inputs, outputs, "lstm_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
 def build_dense_autoencoder(
@@ -235,10 +242,10 @@ def build_dense_autoencoder(
     >>> model.output_shape, model.get_layer("latent").output.shape
     ((None, 32, 1), (None, 2))
     """
-    _check_sizes(window=window, n_features=n_features, latent=latent)
+    check_sizes(window=window, n_features=n_features, latent=latent)
     if units != ():
         _check_widths(units)
-    _seed(seed)
+    set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     hidden = layers.Flatten(name="flat")(inputs)
     for number, width in enumerate(units, start=1):
@@ -248,7 +255,7 @@ def build_dense_autoencoder(
         hidden = layers.Dense(width, activation, name=f"decoder_{number}")(hidden)
     outputs = layers.Dense(window * n_features, name="dense")(hidden)
     outputs = layers.Reshape((window, n_features), name="reconstruction")(outputs)
-    return _compiled(inputs, outputs, "dense_autoencoder", learning_rate, loss)
+    return compiled(inputs, outputs, "dense_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
 def build_conv_autoencoder(
@@ -304,9 +311,9 @@ def build_conv_autoencoder(
     >>> model.output_shape, model.get_layer("latent").output.shape
     ((None, 30, 1), (None, 2))
     """
-    _check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent)
+    check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent)
     _check_widths(filters, "filters")
-    _seed(seed)
+    set_seed(seed)
     inputs = hidden = keras.Input((window, n_features), name="window")
     lengths = [window]
     for number, width in enumerate(filters, start=1):
@@ -321,7 +328,7 @@ def build_conv_autoencoder(
     hidden = layers.Reshape((lengths[-1], filters[-1]), name="steps")(hidden)
     hidden = _conv_decoder(hidden, lengths, filters, kernel, activation)
     outputs = layers.Conv1D(n_features, kernel, 1, "same", name="reconstruction")(hidden)
-    return _compiled(inputs, outputs, "conv_autoencoder", learning_rate, loss)
+    return compiled(inputs, outputs, "conv_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
 def build_encoder(autoencoder):
@@ -387,16 +394,18 @@ def layer_table(model):
     return pd.DataFrame(rows).set_index("layer")
 
 
-def _seed(seed):
+def set_seed(seed):
+    """Make initial weights and dropout of the network that is built next depend on a seed alone."""
     # Keras draws the seeds of its initializers and of dropout from here, on every backend.
     # `keras.utils.set_random_seed` would also make TensorFlow forget what it has compiled.
     random.seed(seed)
 
 
-def _lstm_stack(tensor, widths, dropout, *, last_sequence, name):
+def _lstm_stack(tensor, widths, activation, dropout, *, last_sequence=False, name):
     for number, width in enumerate(widths, start=1):
         sequence = last_sequence or number < len(widths)
-        tensor = layers.LSTM(width, return_sequences=sequence, name=f"{name}_{number}")(tensor)
+        layer = layers.LSTM(width, activation, return_sequences=sequence, name=f"{name}_{number}")
+        tensor = layer(tensor)
         if dropout:
             tensor = layers.Dropout(dropout, name=f"{name}_{number}_dropout")(tensor)
     return tensor
@@ -414,20 +423,52 @@ def _conv_decoder(tensor, lengths, filters, kernel, activation):
     return tensor
 
 
-def _compiled(inputs, outputs, name, learning_rate, loss):
+def compiled(inputs, outputs, name, learning_rate, loss):
+    """Make a model that is ready to be trained with Adam.
+
+    Parameters
+    ----------
+    inputs, outputs : keras.KerasTensor
+    name : str
+    learning_rate : float
+    loss : SameShapeLoss
+
+    Returns
+    -------
+    keras.Model
+
+    Raises
+    ------
+    ValueError
+        If `learning_rate` is not a positive number.
+
+    Examples
+    --------
+    >>> inputs = keras.Input((5, 1))
+    >>> compiled(inputs, layers.Dense(1)(inputs), "line", 0.01, SameShapeLoss()).name
+    'line'
+    """
     positive = isinstance(learning_rate, int | float) and 0 < learning_rate < float("inf")
     if not positive or isinstance(learning_rate, bool):
         raise ValueError(
             f"`learning_rate` must be a positive number. Received: learning_rate={learning_rate!r}"
         )
     model = keras.Model(inputs, outputs, name=name)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=SameShapeLoss(loss))
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=loss)
     # Keras would do it in the first step of training, and after a refused target never again.
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def _check_sizes(**sizes):
+def check_sizes(**sizes):
+    """Refuse sizes that are not positive integers, each by its name.
+
+    Examples
+    --------
+    >>> check_sizes(window=30, units=0)
+    Traceback (most recent call last):
+    ValueError: `units` must be a positive integer. Received: units=0
+    """
     for name, size in sizes.items():
         whole(name, size)
 
@@ -435,7 +476,7 @@ def _check_sizes(**sizes):
 def _check_widths(widths, name="units"):
     if not isinstance(widths, list | tuple) or not widths:
         raise ValueError(f"`{name}` must list a width per layer. Received: {name}={widths!r}")
-    _check_sizes(**{f"{name}[{i}]": width for i, width in enumerate(widths)})
+    check_sizes(**{f"{name}[{i}]": width for i, width in enumerate(widths)})
 
 
 def _check_dropout(dropout):

@@ -39,7 +39,15 @@ class CombinedLoss(models.SameShapeLoss):
 
 
 def build_gru_autoencoder(
-    window, n_features=1, *, units=64, latent=None, learning_rate=1e-3, loss="mae", seed=0
+    window,
+    n_features=1,
+    *,
+    units=64,
+    latent=None,
+    activation="tanh",
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
 ):
     """GRU autoencoder: `models.build_lstm_autoencoder` with gated recurrent units.
 
@@ -51,7 +59,7 @@ def build_gru_autoencoder(
         Width of the decoder's layer.
     latent : int, optional
         Width of the encoder's layer: the bottleneck. Default: `units`.
-    learning_rate, loss, seed
+    activation, learning_rate, loss, seed
         As in `models.build_lstm_forecaster`.
 
     Returns
@@ -75,12 +83,22 @@ def build_gru_autoencoder(
     >>> build_gru_autoencoder(window=30, units=16, latent=8).output_shape
     (None, 30, 1)
     """
-    inputs, outputs = _recurrent(layers.GRU, window, n_features, units, latent, seed)
-    return models._compiled(inputs, outputs, "gru_autoencoder", learning_rate, loss)
+    inputs, outputs = _recurrent(layers.GRU, window, n_features, units, latent, activation, seed)
+    return models.compiled(
+        inputs, outputs, "gru_autoencoder", learning_rate, models.SameShapeLoss(loss)
+    )
 
 
 def build_combined_autoencoder(
-    window, n_features=1, *, units=64, latent=None, learning_rate=1e-3, loss="mae", seed=0
+    window,
+    n_features=1,
+    *,
+    units=64,
+    latent=None,
+    activation="tanh",
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
 ):
     """LSTM autoencoder whose decoder also predicts the row before and the row after the window.
 
@@ -88,7 +106,7 @@ def build_combined_autoencoder(
     ----------
     window, n_features : int
         Shape of an input window.
-    units, latent, learning_rate, loss, seed
+    units, latent, activation, learning_rate, loss, seed
         As in `build_gru_autoencoder`.
 
     Returns
@@ -114,23 +132,24 @@ def build_combined_autoencoder(
     >>> build_combined_autoencoder(window=30, units=16, latent=8).output_shape
     (None, 32, 1)
     """
-    inputs, outputs = _recurrent(layers.LSTM, window, n_features, units, latent, seed, beyond=2)
-    model = models._compiled(inputs, outputs, "combined_autoencoder", learning_rate, loss)
-    model.compile(optimizer=model.optimizer, loss=CombinedLoss(loss))
-    return model
+    widths = (window, n_features, units, latent)
+    inputs, outputs = _recurrent(layers.LSTM, *widths, activation, seed, beyond=2)
+    return models.compiled(
+        inputs, outputs, "combined_autoencoder", learning_rate, CombinedLoss(loss)
+    )
 
 
-def _recurrent(layer, window, n_features, units, latent, seed, beyond=0):
+def _recurrent(layer, window, n_features, units, latent, activation, seed, beyond=0):
     """Input and output of an autoencoder with one recurrent layer on each side of its code.
 
     The output has `beyond` steps more than the window.
     """
     latent = units if latent is None else latent
-    models._check_sizes(window=window, n_features=n_features, units=units, latent=latent)
-    models._seed(seed)
+    models.check_sizes(window=window, n_features=n_features, units=units, latent=latent)
+    models.set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
-    code = layer(latent, name="encoder_1")(inputs)
+    code = layer(latent, activation, name="encoder_1")(inputs)
     code = layers.Identity(name="latent")(code)
     hidden = layers.RepeatVector(window + beyond, name="repeat")(code)
-    hidden = layer(units, return_sequences=True, name="decoder_1")(hidden)
+    hidden = layer(units, activation, return_sequences=True, name="decoder_1")(hidden)
     return inputs, layers.Dense(n_features, name="dense_per_step")(hidden)

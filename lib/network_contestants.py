@@ -21,6 +21,7 @@ BUILDERS = {
     "dense_autoencoder": models.build_dense_autoencoder,
     "conv_autoencoder": models.build_conv_autoencoder,
 }
+RECURRENT = ("lstm_forecaster", "lstm_autoencoder", "combined_autoencoder", "gru_autoencoder")
 SPREAD = 0.1  # training spreads; a calmer window is not blown up further than that
 
 
@@ -67,6 +68,8 @@ def _fresh(name, window, n_features, seed, budget):
 def _build(name, window, n_features, budget, seed):
     widths = equal_widths(name, window, n_features, units=budget.units, latent=budget.latent)
     options = {"learning_rate": budget.learning_rate, "loss": budget.loss, "seed": seed}
+    if name in RECURRENT:
+        options["activation"] = budget.activation
     return BUILDERS[name](window, n_features, **widths, **options)
 
 

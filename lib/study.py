@@ -14,9 +14,11 @@ import sys
 import time
 
 import joblib
+import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
-from lib import contestants, contests, grid, stamps
+from lib import contestants, contests, grid, scoring, stamps
 from lib.results import Results
 from lib.specifications import ParameterError
 
@@ -143,13 +145,21 @@ def _judged(cell, base):
         budget=budget,
         period=contest.period,
     )
-    scores = scores[contest.labels.index]
-    scores = scores.fillna(scores.min())  # without enough history no row is called anomalous
-    for rule in cell["thresholds"]:
-        line = grid.threshold_of(rule, calibration, scores, contest.labels)
-        metrics = study_metrics(contest.labels, scores, line)
+    for given in cell["thresholds"]:
+        rule = {"smooth": 1, "factor": 1.0, **given}
+        usual, judged = (_smoothed(part, rule["smooth"]) for part in (calibration, scores))
+        judged = judged[contest.labels.index]
+        judged = judged.fillna(judged.min())  # without enough history no row is called anomalous
+        line = grid.threshold_of(rule, usual, judged, contest.labels)
+        metrics = study_metrics(contest.labels, judged, line)
         metrics["anomalous"] = int(contest.labels.sum())  # points; with it, counts can be pooled
         yield {"window": window, **cell["budget"], **facts, **rule, "threshold": line, **metrics}
+
+
+def _smoothed(scores, rows):
+    """Mean over the last rows: known when the row is."""
+    smooth = scoring.trailing_mean(scores.to_numpy()[:, np.newaxis], rows)[:, 0]
+    return pd.Series(smooth, scores.index, name="score")
 
 
 @functools.cache

@@ -4,6 +4,10 @@ A window's score belongs to its last row, so that it is known the moment the row
 (`how="last"`). For benchmarks with labels it can be spread over all rows that the window
 covers (`how="mean"` or `"max"`); such a score looks ahead. NaN where no complete window is.
 Values are taken as they come: scale several sensors first (`lib.windowing.fit_scaler`).
+
+Each learns and scores in one call. Whoever has several series to score learns once: the function
+with `_scorer` behind its name takes the same arguments, less `series` and `how`, and returns
+`score(series, how="last")`.
 """
 
 import numpy as np
@@ -49,9 +53,14 @@ def pca(train, series, window, n_components, *, how="last"):
     >>> pca(line, pd.Series([7.0, 8.0, 8.0]), window=2, n_components=1).round(1).tolist()
     [nan, 0.0, 0.5]
     """
+    return pca_scorer(train, window, n_components)(series, how)
+
+
+def pca_scorer(train, window, n_components):
+    """Learn for `pca`."""
     from sklearn.decomposition import PCA
 
-    learn, windows = _prepare(train, series, window, how)
+    learn = _learnable(train, window)
     n_components = whole("n_components", n_components, 1, min(learn.shape) - 1)
     # The other solvers draw random numbers, or take long for many windows.
     model = PCA(n_components, svd_solver="covariance_eigh").fit(learn)
@@ -60,7 +69,7 @@ def pca(train, series, window, n_components, *, how="last"):
         difference = chunk - model.inverse_transform(model.transform(chunk))
         return np.sqrt(np.square(difference).mean(axis=1))
 
-    return _scores(series, windows, error, how)
+    return _scorer(train, window, error)
 
 
 def isolation_forest(train, series, window, seed, *, how="last"):
@@ -90,11 +99,16 @@ def isolation_forest(train, series, window, seed, *, how="last"):
     >>> isolation_forest(noise, pd.Series([0.0, 0.0, 9.0]), window=2, seed=0).round(1).tolist()
     [nan, 0.4, 0.7]
     """
+    return isolation_forest_scorer(train, window, seed)(series, how)
+
+
+def isolation_forest_scorer(train, window, seed):
+    """Learn for `isolation_forest`."""
     from sklearn.ensemble import IsolationForest
 
-    learn, windows = _prepare(train, series, window, how)
+    learn = _learnable(train, window)
     model = IsolationForest(random_state=whole("seed", seed, 0, 2**32 - 1)).fit(learn)
-    return _scores(series, windows, lambda chunk: -model.score_samples(chunk), how)
+    return _scorer(train, window, lambda chunk: -model.score_samples(chunk))
 
 
 def one_class_svm(train, series, window, seed, max_windows=2000, *, nu=0.05, how="last"):
@@ -129,16 +143,21 @@ def one_class_svm(train, series, window, seed, max_windows=2000, *, nu=0.05, how
     >>> (scores > 0).tolist()
     [False, False, True]
     """
+    return one_class_svm_scorer(train, window, seed, max_windows, nu=nu)(series, how)
+
+
+def one_class_svm_scorer(train, window, seed, max_windows=2000, *, nu=0.05):
+    """Learn for `one_class_svm`."""
     from sklearn.svm import OneClassSVM
 
     if not 0 < nu <= 1:
         raise ValueError(f"`nu` must be above 0 and at most 1. Received: nu={nu}")
-    learn, windows = _prepare(train, series, window, how)
+    learn = _learnable(train, window)
     seed, limit = whole("seed", seed, 0), whole("max_windows", max_windows, 1)
     if len(learn) > limit:
         learn = np.random.default_rng(seed).choice(learn, limit, replace=False)
     model = OneClassSVM(nu=nu).fit(learn)
-    return _scores(series, windows, lambda chunk: -model.decision_function(chunk), how)
+    return _scorer(train, window, lambda chunk: -model.decision_function(chunk))
 
 
 def discord(train, series, window, *, floor=1e-8, how="last"):
@@ -173,10 +192,14 @@ def discord(train, series, window, *, floor=1e-8, how="last"):
     >>> discord(zigzag, pd.Series([5.0, 9.0, 5.0, 5.0]), window=3).round(2).tolist()
     [nan, nan, 0.0, 1.73]
     """
+    return discord_scorer(train, window, floor=floor)(series, how)
+
+
+def discord_scorer(train, window, *, floor=1e-8):
+    """Learn for `discord`."""
     if np.ndim(train) == 2 and np.shape(train)[1] != 1:
         raise ValueError(f"`train` must have one column. Received: {np.shape(train)[1]} columns")
-    learn, windows = _prepare(train, series, window, how)
-    learn = _shapes(learn, floor)
+    learn = _shapes(_learnable(train, window), floor)
     half = np.square(learn).sum(axis=1) / 2
 
     def distance(chunk):
@@ -186,7 +209,7 @@ def discord(train, series, window, *, floor=1e-8, how="last"):
         # Anew from the difference, which the product would give to two digits only near 0.
         return np.sqrt(np.square(shapes - nearest, dtype=float).sum(axis=1))
 
-    return _scores(series, windows, distance, how)
+    return _scorer(train, window, distance)
 
 
 def _shapes(windows, floor):
@@ -194,45 +217,56 @@ def _shapes(windows, floor):
     return normalise_windows(windows[:, :, np.newaxis], floor)[:, :, 0].astype(np.float32)
 
 
-def _prepare(train, series, window, how):
-    """Complete training windows, each as one line of numbers, and all windows of the series."""
-    if how not in SPREADS:
-        raise ValueError(f"`how` must be one of {', '.join(SPREADS)}. Received: how={how!r}")
-    cut = {}
-    for name, values in {"train": train, "series": series}.items():
-        values = np.asarray(values, dtype=float)
-        if np.isinf(values).any():
-            raise ValueError(
-                f"`{name}` must not be infinite. Received: {np.isinf(values).sum()} inf"
-            )
-        cut[name] = sliding_windows(values, window)
-    if cut["train"].shape[1:] != cut["series"].shape[1:]:
-        raise ValueError(
-            f"`series` must have as many columns as `train`, {cut['train'].shape[2]}. "
-            f"Received: {cut['series'].shape[2]}"
-        )
-    complete = ~np.isnan(cut["train"]).any(axis=(1, 2))
+def _cut(name, values, window):
+    values = np.asarray(values, dtype=float)
+    if np.isinf(values).any():
+        raise ValueError(f"`{name}` must not be infinite. Received: {np.isinf(values).sum()} inf")
+    return sliding_windows(values, window)
+
+
+def _learnable(train, window):
+    """Complete training windows, each as one line of numbers."""
+    windows = _cut("train", train, window)
+    complete = ~np.isnan(windows).any(axis=(1, 2))
     if complete.sum() < 2:
         raise ValueError(
             f"`train` must have at least 2 windows of {window} rows without missing values. "
             f"Received: {complete.sum()}"
         )
-    return cut["train"][complete].reshape(complete.sum(), -1), cut["series"]
+    return windows[complete].reshape(complete.sum(), -1)
 
 
-def _scores(series, windows, score, how):
-    """Score the complete windows, chunk by chunk, and give the scores to rows."""
-    scores = np.full(len(series), np.nan)
+def _scorer(train, window, judge):
+    """A function from a series to scores, where `judge` scores windows, one in a line."""
+    columns = 1 if np.ndim(train) == 1 else np.shape(train)[1]
+
+    def score(series, how="last"):
+        if how not in SPREADS:
+            raise ValueError(f"`how` must be one of {', '.join(SPREADS)}. Received: how={how!r}")
+        windows = _cut("series", series, window)
+        if windows.shape[2] != columns:
+            raise ValueError(
+                f"`series` must have as many columns as `train`, {columns}. "
+                f"Received: {windows.shape[2]}"
+            )
+        scores = pd.Series(_of_ends(windows, len(series), judge), series.index, name="score")
+        if how == "last":
+            return scores
+        # A row is covered by the windows that end there and up to `window - 1` rows later.
+        covering = scores[::-1].rolling(window, min_periods=1)
+        return getattr(covering, how)()[::-1]
+
+    return score
+
+
+def _of_ends(windows, n_times, judge):
+    """Judge the complete windows, chunk by chunk, and give the scores to their last rows."""
+    scores = np.full(n_times, np.nan)
     ends = scores[windows.shape[1] - 1 :]
     for start in range(0, len(windows), CHUNK):
         chunk = windows[start : start + CHUNK]
         chunk = chunk.reshape(len(chunk), -1)
         complete = ~np.isnan(chunk).any(axis=1)
         if complete.any():
-            ends[start : start + CHUNK][complete] = score(chunk[complete])
-    scores = pd.Series(scores, index=series.index, name="score")
-    if how == "last":
-        return scores
-    # A row is covered by the windows that end there and up to `window - 1` rows later.
-    covering = scores[::-1].rolling(windows.shape[1], min_periods=1)
-    return getattr(covering, how)()[::-1]
+            ends[start : start + CHUNK][complete] = judge(chunk[complete])
+    return scores

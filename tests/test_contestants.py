@@ -248,12 +248,13 @@ def test_training_windows_are_whole_and_evenly_spread():
     np.testing.assert_array_equal(few[[0, -1]], inputs[[0, -1]])
 
 
-def test_smoothing_is_the_same_for_all(usual):
-    for name in ("lstm_autoencoder", "last_value"):
-        plain = usual[name][1]
-        smooth = run(name, budget=replace(SMALL, smooth=3))[1]
-        expected = plain.rolling(3, min_periods=1).mean().where(plain.notna())
-        np.testing.assert_allclose(smooth, expected)
+def test_activation_reaches_every_recurrent_network():
+    for name in network_contestants.RECURRENT:
+        model = network_contestants._build(name, 8, 1, replace(SMALL, activation="relu"), seed=0)
+        cells = [layer for layer in model.layers if hasattr(layer, "recurrent_activation")]
+        assert {(c.activation.__name__, c.recurrent_activation.__name__) for c in cells} == {
+            ("relu", "sigmoid")
+        }
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ def test_every_cell_has_a_row_for_each_rule(serial):
     assert {"window", "sha256", "code", "versions", "f1", "parameters", *TIMES} <= set(frame)
     assert (frame["points"] == 7501 - 1200).all()
     assert (frame["anomalous"] == 12).all()
+    assert (frame["smooth"] == 1).all()
 
 
 def test_metrics_are_of_these_scores_at_this_threshold(serial):
@@ -107,6 +108,21 @@ def test_metrics_are_of_these_scores_at_this_threshold(serial):
     expected = point_metrics(contest.labels, scores, line)
     assert {name: row[name] for name in expected} == pytest.approx(expected)
     assert row["flags"] == (scores > line).sum()
+
+
+def test_a_rule_may_smooth_the_scores_first(tmp_path):
+    path = write(tmp_path)
+    [cell] = [c for c in grid.read(path).cells if c["detector"] == "last_value"]
+    rules = [{"rule": "maximum"}, {"rule": "maximum", "smooth": 5}]
+    plain, smooth = study.run_cell({**cell, "thresholds": rules})
+    contest = contests.load("ucr_135")
+    parts = contest.train, contest.validation, contest.series
+    both = contestants.scores("last_value", *parts, window=contest.window)[:2]
+    usual, scores = (part.rolling(5, min_periods=1).mean() for part in both)
+    assert (plain["smooth"], smooth["smooth"]) == (1, 5)
+    assert smooth["threshold"] == pytest.approx(usual.max())
+    assert smooth["flags"] == (scores[contest.labels.index] > usual.max()).sum()
+    assert smooth["flags"] != plain["flags"]
 
 
 def test_the_oracle_is_an_upper_bound(serial):
