@@ -26,7 +26,10 @@ A module imports only from those above it:
 `notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold
 `execution`, `installation`, `runner`     running them
 `refresh`, `exercises`                    renewing what is stored
-`grid`, `results`, `study`, `__main__`    running the study, resumable; the command line
+`grid`, `results`, `study`                running the study, resumable
+`board`, `resampling`                     its table -> values to compare, with intervals
+`comparison`, `ranking`                   paired tests; many detectors ranked
+`__main__`                                the command line
 ========================================  =========================================================
 
 Keras is imported only where a network is built or trained, so that everything else starts at once.

@@ -1,0 +1,80 @@
+"""A mean over data sets, series and seeds, and how far another draw of them might have led."""
+
+import numpy as np
+
+from lib.checks import whole
+
+
+def mean(found):
+    """Mean over seeds, then series, then data sets: each data set weighs as much as another."""
+    return float(found.mean(axis=1).groupby(level="data_set").mean().mean())
+
+
+def interval(found, over=None, *, level=0.95, draws=2000, seed=0):
+    """Mean of one detector, with an interval by a bootstrap of three levels.
+
+    Each draw takes data sets with replacement, series of each, and seeds of each series. With
+    one data set only series and seeds vary, with one series only seeds.
+
+    Parameters
+    ----------
+    found : DataFrame of n_series by n_seeds, index `data_set` and `data` (and others)
+        Of one detector, or differences of two. NaN is no run.
+    over : DataFrame of the same shape, optional
+        The mean of `found` is divided by the mean of this, in each draw: for pooled counts.
+    level : float
+        Between 0 and 1.
+    draws, seed : int
+
+    Returns
+    -------
+    dict
+        `mean`, `low`, `high`.
+
+    Raises
+    ------
+    ValueError
+        If there is no value at all, or `level` is out of range.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_tuples([("a", "a"), ("b", "b")], names=["data_set", "data"])
+    >>> interval(pd.DataFrame([[1.0, 1.0], [3.0, 3.0]], index))
+    {'mean': 2.0, 'low': 1.0, 'high': 3.0}
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"`level` must be between 0 and 1. Received: level={level!r}")
+    whole("draws", draws)
+    found = found.dropna(how="all")
+    if found.empty:
+        raise ValueError("`found` must have a value. Received: none")
+    weights = _weights(found, draws, np.random.default_rng(seed))
+    drawn = _weighted(weights, found)
+    if over is not None:
+        drawn = drawn / _weighted(weights, over.loc[found.index])
+    center = mean(found) / (1.0 if over is None else mean(over.loc[found.index]))
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return {"mean": center, "low": float(low), "high": float(high)}
+
+
+def _weighted(weights, found):
+    return np.einsum("drs,rs->d", weights, found.fillna(0.0).to_numpy())
+
+
+def _weights(found, draws, random):
+    """How much each run counts in each draw: (draws, series, seeds), each draw sums to 1.
+
+    A series that is drawn m times has its seeds drawn m times as often, each time anew; so
+    counts of counts are all that is needed.
+    """
+    known = found.notna().to_numpy()
+    sets = found.index.get_level_values("data_set")
+    member = (sets.unique().to_numpy()[:, np.newaxis] == sets.to_numpy()).astype(float)
+    size, seeds = member.sum(axis=1), known.sum(axis=1)
+    of_sets = random.multinomial(len(size), np.full(len(size), 1 / len(size)), draws)
+    of_series = random.multinomial((of_sets * size).astype(int), member / size[:, np.newaxis]).sum(
+        axis=1
+    )
+    of_seeds = random.multinomial(of_series * seeds, known / seeds[:, np.newaxis])
+    return of_seeds / (len(size) * (size @ member) * seeds)[:, np.newaxis]
