@@ -26,6 +26,8 @@ A module imports only from those above it:
 `notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold
 `execution`, `installation`, `runner`     running them
 `refresh`, `exercises`                    renewing what is stored
+`lines`, `following`, `stream`            rows that come one by one, and their judgement
+`monitoring`, `resume`, `watch`           metrics, a state to go on from, and what joins them
 `grid`, `results`, `study`                running the study, resumable
 `board`, `resampling`                     its table -> values to compare, with intervals
 `comparison`, `ranking`                   paired tests; many detectors ranked

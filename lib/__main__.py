@@ -92,6 +92,14 @@ def study(arguments):
     return 1 if failed else 0
 
 
+def watch(arguments):
+    """Watch a stream of rows with a stored detector: flags as JSON lines, metrics by HTTP."""
+    from lib import watch
+
+    options = {k: v for k, v in vars(arguments).items() if k not in ("function", "folder", "file")}
+    return watch.run(arguments.folder, arguments.file, **options)
+
+
 def check(arguments):
     """Print what is installed against what is needed, and the data against its checksums."""
     from lib import installation
@@ -146,6 +154,8 @@ def _parser():
             command.add_argument("names", nargs="*", metavar="NAME", help=what)
         elif name == "study":
             _add_study_options(command)
+        elif name == "watch":
+            _add_watch_options(command)
         else:
             _add_notebook_options(name, command)
     return parser
@@ -180,6 +190,27 @@ def _add_study_options(command):
     command.add_argument("--again", action="store_true", help="also what is done already")
 
 
+def _add_watch_options(command):
+    add = command.add_argument
+    add("folder", type=Path, metavar="DETECTOR", help="the folder that `Detector.save` wrote")
+    add("file", nargs="?", default="-", metavar="FILE", help="a CSV file (default: -, stdin)")
+    add("--follow", action="store_true", help="wait for more at the end of the file")
+    add("--output", type=Path, metavar="FILE", help="add the lines to it (default: stdout)")
+    add("--state", type=Path, metavar="FILE", help="where to keep what a restart goes on from")
+    add("--time", metavar="COLUMN", help="the column of times (default: the first)")
+    add("--time-format", metavar="FORMAT", help="such as %%d.%%m.%%Y (default: ISO 8601)")
+    add("--sep", default=",", metavar="C", help="between columns (default: a comma)")
+    angles = "sensors in degrees that the detector sees as sine and cosine, such as Va_avg,Wa_avg"
+    add("--angles", type=lambda text: text.split(","), default=(), metavar="A,B", help=angles)
+    gap = "a step longer than so many usual ones starts the stream anew (default: 10; inf: never)"
+    add("--gap", type=float, default=10.0, metavar="STEPS", help=gap)
+    ahead = "by which a row may be ahead of the clock (default: a day)"
+    add("--ahead", type=float, default=86_400.0, metavar="SECONDS", help=ahead)
+    add("--flags-only", action="store_true", help="no line for a row that is not flagged")
+    add("--port", type=int, help="serve metrics there; 0: any free port (default: do not)")
+    add("--host", default="127.0.0.1", help="the address to listen at (default: 127.0.0.1)")
+
+
 def _positive(text):
     number = int(text)
     if number < 1:
@@ -194,6 +225,7 @@ COMMANDS = {
     "exercises": make_exercises,
     "fetch": fetch,
     "study": study,
+    "watch": watch,
     "check": check,
     "readme": readme,
 }
@@ -224,11 +256,12 @@ def main(words=None):
         cannot be carried out, 130 after Ctrl-C.
     """
     from lib.specifications import ParameterError
+    from lib.storage import DetectorError
 
     arguments = _parser().parse_args(words)
     try:
         return arguments.function(arguments)
-    except (ParameterError, notebooks.NotebookError, OSError) as error:
+    except (ParameterError, DetectorError, notebooks.NotebookError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -22,7 +22,8 @@ ORDER = [
     *["recipe", "storage", "learning", "detector", "plotting", "interactive"],
     *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
-    *["refresh", "exercises", "grid", "results", "study"],
+    *["refresh", "exercises", "lines", "following", "stream", "monitoring", "resume", "watch"],
+    *["grid", "results", "study"],
     *["board", "resampling", "comparison", "ranking", "__main__"],
 ]
 NEED_A_NETWORK = {"backend", "models", "training", "recipe", "learning", "detector"} | {
