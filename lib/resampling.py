@@ -78,3 +78,44 @@ def _weights(found, draws, random):
     )
     of_seeds = random.multinomial(of_series * seeds, known / seeds[:, np.newaxis])
     return of_seeds / (len(size) * (size @ member) * seeds)[:, np.newaxis]
+
+
+def differences(found, reference):
+    """Each detector minus one of them, series by series and seed by seed.
+
+    Who has a single run on a series, because nothing varies, meets every run of the other.
+
+    Parameters
+    ----------
+    found : DataFrame of n_runs by n_seeds, index `detector`, `data_set`, `data`
+        As `lib.board.values` returns it.
+    reference : str
+        One of its detectors.
+
+    Returns
+    -------
+    DataFrame
+        As `found`; NaN where the reference has no run.
+
+    Raises
+    ------
+    ValueError
+        If `reference` is not among the detectors.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> keys = ["detector", "data_set", "data"]
+    >>> index = pd.MultiIndex.from_tuples([("net", "a", "a"), ("rule", "a", "a")], names=keys)
+    >>> found = pd.DataFrame([[0.5, 0.75], [0.25, None]], index)
+    >>> differences(found, "rule").loc["net"].to_numpy().tolist()
+    [[0.25, 0.5]]
+    """
+    detectors = found.index.get_level_values("detector")
+    if reference not in detectors:
+        known = ", ".join(detectors.unique())
+        raise ValueError(f"`reference` must be one of {known}. Received: reference={reference!r}")
+    first = found.bfill(axis=1).iloc[:, 0]
+    filled = found.apply(lambda column: column.where(found.count(axis=1) != 1, first))
+    others = filled.loc[reference].reindex(filled.index.droplevel("detector"))
+    return filled - others.to_numpy()

@@ -366,3 +366,18 @@ def test_front_leaves_out_who_is_beaten_in_both():
         "rule": True, "network": True, "waste": False, "slow": True, "twin": True}  # fmt: skip
     quality["slow"] = np.nan
     assert not board.front(seconds, quality)["slow"]
+
+
+def test_differences_meet_every_run_of_a_detector_without_seeds():
+    study = table(
+        {"detector": "net", "vus_pr": 0.5}, {"detector": "net", "vus_pr": 0.7, "seed": 1},
+        {"detector": "rule", "vus_pr": 0.4}, {"detector": "net", "vus_pr": 0.9, "data": "sp500_z"},
+    )  # fmt: skip
+    found = board.values(board.rows(study), "vus_pr")
+    against = resampling.differences(found, "rule").loc["net"]
+    assert against.loc[("ucr_135", "ucr_135")].round(9).tolist() == [0.1, 0.3]
+    assert against.loc[("sp500_z", "sp500_z")].isna().all()
+    against = resampling.differences(found, "net").loc["rule"]
+    assert against.loc[("ucr_135", "ucr_135")].round(9).tolist() == [-0.1, -0.3]
+    with pytest.raises(ValueError, match="`reference` must be one of net, rule"):
+        resampling.differences(found, "nte")
