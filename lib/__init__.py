@@ -21,7 +21,8 @@ A module imports only from those above it:
 `plant_contests`, `contests`              its data sets: what to learn from, what to judge
 `recipe`, `storage`                       what a detector accepts, and how it is stored
 `learning`, `detector`                    all of it in one object: fit, score, flag, save, update
-`plotting`, `interactive`                 the figures, and a slider for who looks on
+`alerts`, `drift`                         flags -> calls for an operator; scores that have moved
+`plotting`, `interactive`                 the figures, and what moves for who looks on
 `specifications`, `parameters`            what each notebook accepts from outside
 `notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold
 `execution`, `installation`, `runner`     running them

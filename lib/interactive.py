@@ -1,4 +1,4 @@
-"""A slider for a person who watches. A stored notebook has the static figure beside it."""
+"""For who looks on: a slider, and a figure that grows. A stored notebook has the static one."""
 
 import os
 
@@ -44,3 +44,41 @@ def slider(draw, values, label):
         continuous_update=False,  # draw when the slider is let go, not at every pixel
     )
     return interactive(lambda value: draw(value), value=stops)
+
+
+def growing(draw):
+    """A figure that is drawn anew, in its place, while something goes on; for who looks on.
+
+    An automatic run (`LIB_PROGRESS=0`) draws nothing: show the static figure at the end.
+
+    Parameters
+    ----------
+    draw : callable
+        Returns the matplotlib Figure for the values that it is given.
+
+    Returns
+    -------
+    callable
+        Takes the values, draws, and puts the new figure in the place of the one before.
+
+    Examples
+    --------
+    >>> os.environ["LIB_PROGRESS"] = "0"
+    >>> growing(print)("a picture that nobody sees")
+    """
+    if os.environ.get("LIB_PROGRESS") == "0":
+        return lambda *values: None
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+
+    place = []
+
+    def redraw(*values):
+        figure = draw(*values)
+        if place:
+            place[0].update(figure)
+        else:
+            place.append(display(figure, display_id=True))
+        plt.close(figure)  # or Jupyter would show the last one once more, below
+
+    return redraw

@@ -44,3 +44,43 @@ def test_an_automatic_run_gets_no_slider(monkeypatch):
 def test_a_slider_needs_two_stops(values):
     with pytest.raises(ValueError, match=f"`values` must hold two .* Received: {len(values)}"):
         interactive.slider(print, values, "line")
+
+
+class Place:
+    """What `display(…, display_id=True)` returns, and a record of what it was given."""
+
+    def __init__(self):
+        self.shown = []
+
+    def update(self, figure):
+        self.shown.append(("update", figure))
+
+
+def test_a_growing_figure_keeps_its_place_and_leaves_none_open(monkeypatch):
+    import matplotlib.pyplot as plt
+
+    place = Place()
+
+    def display(figure, display_id):
+        place.shown.append(("display", figure))
+        return place
+
+    monkeypatch.delenv("LIB_PROGRESS", raising=False)
+    monkeypatch.setattr("IPython.display.display", display)
+    before, drawn = plt.get_fignums(), []
+
+    def draw(rows):
+        drawn.append(plt.figure())
+        return drawn[-1]
+
+    redraw = interactive.growing(draw)
+    for rows in range(3):
+        redraw(rows)
+    assert [how for how, _ in place.shown] == ["display", "update", "update"]
+    assert [figure for _, figure in place.shown] == drawn
+    assert plt.get_fignums() == before
+
+
+def test_an_automatic_run_grows_no_figure(monkeypatch):
+    monkeypatch.setenv("LIB_PROGRESS", "0")
+    assert interactive.growing(pytest.fail)(1, 2) is None
