@@ -20,6 +20,7 @@ A module imports only from those above it:
 `network_contestants`, `contestants`      the detectors of the study, behind one call
 `plant_contests`, `contests`              its data sets: what to learn from, what to judge
 `recipe`, `storage`                       what a detector accepts, and how it is stored
+`forward`                                 a trained network computed in NumPy, faster than by Keras
 `learning`, `detector`                    all of it in one object: fit, score, flag, save, update
 `alerts`, `drift`                         flags -> calls for an operator; scores that have moved
 `plotting`, `interactive`                 the figures, and what moves for who looks on

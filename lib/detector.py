@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
-from lib import scoring, storage
+from lib import forward, scoring, storage
 from lib.backend import keras
 from lib.learning import Learning
 from lib.recipe import checked_recipe, checked_rows
@@ -205,7 +205,8 @@ class Detector(Learning):
         """Score new rows of a stream as they come, one by one or in chunks.
 
         The rows are remembered as far as the next ones need them: the scores are those that
-        `decision_function` gives for the whole stream since the last `reset` or `fit`.
+        `decision_function` gives for the whole stream since the last `reset` or `fit`, with the
+        weights that `model_` had at the first row.
 
         Parameters
         ----------
@@ -228,8 +229,10 @@ class Detector(Learning):
         self._check_later(frame.index)
         values, errors = self._stream or 2 * (np.empty((0, len(self.features_))),)
         seen, judged = len(values), len(errors)
+        if self._network is None:
+            self._network = forward.compiled(self.model_)
         values = np.concatenate([values, self._scaled(frame)])
-        errors = np.concatenate([errors, self._row_errors(values)[seen:]])
+        errors = np.concatenate([errors, self._row_errors(values, self._network)[seen:]])
         scores = self._scores(errors)[judged:]
         self._newest = errors[-self.recipe["smooth"] :]
         keep = max(len(errors) - (self.recipe["smooth"] - 1), 0)
@@ -251,7 +254,7 @@ class Detector(Learning):
 
     def reset(self):
         """Forget the rows of the stream: `update` starts anew."""
-        self._stream, self._last, self._newest = None, None, None
+        self._stream, self._last, self._newest, self._network = None, None, None, None
 
     def save(self, folder):
         """Store the detector: readable `detector.json`, and `model.keras` in Keras's own format.

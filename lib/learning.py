@@ -8,7 +8,7 @@ row is.
 import numpy as np
 import pandas as pd
 
-from lib import scoring, thresholds, training, windowing
+from lib import forward, scoring, thresholds, training, windowing
 from lib.recipe import KINDS, checked_rows, try_rule
 
 LIMIT = 1e6  # standard deviations; what the network sees stops here, what is scored does not
@@ -116,16 +116,17 @@ class Learning:
             )
         return windowing.fill_windows(inputs[keep]), targets[keep]
 
-    def _row_errors(self, values):
+    def _row_errors(self, values, network=None):
         """Error of each row and sensor, from the window that ends there; NaN where there is none.
 
         In pieces: a row's errors rest on `_context` rows before it and on nothing else.
         """
+        network = forward.compiled(self.model_) if network is None else network
         errors, context = np.full(values.shape, np.nan), self._context
         for start in range(context, len(values), PIECE):
             inputs, targets = self._windows(values[start - context : start + PIECE])
             of_windows = scoring.window_errors(
-                self.model_, inputs, targets, max_missing=self.recipe["max_missing"]
+                network, inputs, targets, max_missing=self.recipe["max_missing"]
             )
             errors[start : start + PIECE] = of_windows[:, -1]
         return errors / self.scaler_["balance"].to_numpy()

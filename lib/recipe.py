@@ -112,20 +112,16 @@ def checked_rows(series, features=None, name="series"):
         raise ValueError(
             f"`{name}` must be a pandas DataFrame or Series. Received: {type(series).__name__}"
         )
-    _check_columns(list(series.columns), features, name)
-    texts = [column for column in series if series[column].dtype.kind not in "biuf"]
+    columns, dtypes = list(series.columns), list(series.dtypes)
+    _check_columns(columns, features, name)
+    texts = [key for key, dtype in zip(columns, dtypes, strict=True) if dtype.kind not in "biuf"]
     if texts:
         raise ValueError(f"`{name}` must hold numbers. Received: column {texts[0]!r} with others")
-    frame = (series if features is None else series[features]).astype("float64")
+    # A row of a stream has all this already, and pandas would take longer than the network.
+    frame = series if features in (None, columns) else series[features]
+    frame = frame if dtypes == [np.float64] * len(dtypes) else frame.astype("float64")
     _check_order(frame.index, name)
-    infinite = np.isinf(frame.to_numpy())
-    if infinite.any():
-        row, column = np.argwhere(infinite)[0]
-        raise ValueError(
-            f"`{name}` must not hold infinities; NaN is a missing value. "
-            f"Received: {frame.iloc[row, column]} in column {frame.columns[column]!r} "
-            f"at {frame.index[row]}"
-        )
+    _check_finite(frame, name)
     return frame
 
 
@@ -234,6 +230,17 @@ def _check_order(index, name):
         raise ValueError(
             f"`{name}` must have an index that increases, each entry once, oldest first. "
             f"Received: an index from {index[0]} to {index[-1]} that does not"
+        )
+
+
+def _check_finite(frame, name):
+    infinite = np.isinf(frame.to_numpy())
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        raise ValueError(
+            f"`{name}` must not hold infinities; NaN is a missing value. "
+            f"Received: {frame.iloc[row, column]} in column {frame.columns[column]!r} "
+            f"at {frame.index[row]}"
         )
 
 

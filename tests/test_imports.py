@@ -19,7 +19,7 @@ ORDER = [
     *["neighbours", "tails", "thresholds", "dated", "metrics", "affiliation", "ranges", "volume"],
     *["study_metrics", "window_baselines", "baselines"],
     *["sizes", "more_models", "network_contestants", "contestants", "plant_contests", "contests"],
-    *["recipe", "storage", "learning", "detector", "alerts", "drift"],
+    *["recipe", "storage", "forward", "learning", "detector", "alerts", "drift"],
     *["plotting", "interactive"],
     *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
