@@ -272,6 +272,21 @@ SPECIFICATIONS = {
         Parameter("scores", "", "folder to save all scores in; empty: nothing is kept"),
         Parameter("saved", "", "folder of saved scores to start from; empty: train"),
     ),
+    "11_comparison_study": (
+        Parameter("table", "", "path of a table of results; empty: the one that ships"),
+        Parameter(
+            "metric",
+            "vus_pr",
+            "what the boards are sorted and tested by",
+            choices=(
+                *("vus_pr", "average_precision", "vus_roc", "roc_auc"),
+                *("f1", "event_f1", "range_f1", "affiliation_f1"),
+            ),
+        ),
+        Parameter("alpha", 0.05, "chance of a false difference that is accepted", 0.001, 0.2),
+        Parameter("draws", 2000, "of the bootstrap", 100, 100_000),
+        Parameter("live", True, "run three cells of the study again, and compare"),
+    ),
     "12_pitfalls": (
         replace(WINDOW, maximum=200),
         replace(UNITS, default=16, help="width of the LSTM layers", maximum=128),
@@ -282,5 +297,13 @@ SPECIFICATIONS = {
         Parameter("flag_share", 2.0, "percent of rows flagged by lot", 0.1, 50.0),
         Parameter("event_rows", 288, "rows that an injected fault lasts", 12, 432),
         SEED,
+    ),
+    "13_live": (
+        Parameter("detector", "", "folder of a detector that notebook 09 saved; empty: the shipped"),
+        Parameter("cool_down", 6.0, "hours without a flag that end an episode", 0.0, 168.0),
+        Parameter("fault_size", 3.0, "injected faults, in spreads of their sensor", 0.1, 20.0),
+        Parameter("refit_epochs", 3, "most passes of the successor's training", 1, 200),
+        Parameter("pace", 0.0, "seconds between two rows, for who looks on", 0.0, 60.0),
+        replace(SEED, default=2, help="seed of the places of the faults"),
     ),
 }
