@@ -107,14 +107,15 @@ def _grid(path, content):
     cells = {}
     for block in blocks:
         cells |= {json.dumps(cell, sort_keys=True): cell for cell in _cells(block, budget)}
-    here = {name: contests.is_here(name) for name in {c["data"] for c in cells.values()}}
-    present = tuple(cell for cell in cells.values() if here[cell["data"]])
+    ordered = sorted(cells.values(), key=lambda cell: cell["seed"])  # first results come soon
+    here = {name: contests.is_here(name) for name in {cell["data"] for cell in ordered}}
+    present = tuple(cell for cell in ordered if here[cell["data"]])
     absent = tuple(sorted(name for name in here if not here[name]))
     return Grid(path.parent / table, present, absent)
 
 
 def _cells(block, budget):
-    """Yield the cells of one block, seed by seed, so that a first result is soon complete."""
+    """Yield the cells of one block."""
     _check_names("study", block, BLOCK)
     data = [name for word in _list(block, "data", str) for name in contests.names(word)]
     detectors = [name for word in _list(block, "detectors", str) for name in _detectors(word)]
