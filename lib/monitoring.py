@@ -5,11 +5,9 @@ in one process.
 """
 
 import math
-import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from lib.checks import whole
 from lib.lines import REASONS
 from lib.specifications import ParameterError
 
@@ -52,7 +50,9 @@ class Metrics:
         )
         self.score = Gauge("watch_score", "Score of the last row, NaN without one", registry=own)
         self.received = Gauge(
-            "watch_last_row_timestamp_seconds", "When the last row was judged", registry=own
+            "watch_last_row_timestamp_seconds",
+            "When a row was judged last, or the start",
+            registry=own,
         )
         self.seconds = Histogram(
             "watch_row_seconds", "Time to read and judge a row", registry=own, buckets=BUCKETS
@@ -64,6 +64,7 @@ class Metrics:
         for sensor in sensors:
             self.blame.labels(sensor)
         self.score.set(math.nan)
+        self.received.set_to_current_time()
 
     def restore(self, counts, bad):
         """Count on from what a watcher before this one counted."""
@@ -80,7 +81,7 @@ class Metrics:
         self.counts["unscored"].inc(not scored)
         self.counts["resets"].inc("gap" in record)
         self.score.set(record["score"] if scored else math.nan)
-        self.received.set(time.time())
+        self.received.set_to_current_time()
         self.seconds.observe(seconds)
         for sensor, share in shares.items():
             self.share.labels(sensor).set(share)
@@ -111,7 +112,8 @@ class Metrics:
         ParameterError
             If that address cannot be listened at.
         """
-        whole("port", port, 0, 65535)
+        if not 0 <= port <= 65535:
+            raise ParameterError(f"`port` must be from 0 to 65535. Received: port={port}")
         try:
             server, _ = start_http_server(port, host, self.registry)
         except OSError as error:

@@ -24,6 +24,7 @@ from lib.stream import Stream
 
 EVERY = 0.5  # seconds between two states while rows wait to be read
 AHEAD = 86_400.0  # seconds; a clock without a time zone is up to 14 hours ahead of UTC
+LONGEST = 1e10  # seconds, some 300 years
 INTERRUPTED = 130
 
 
@@ -53,6 +54,10 @@ class Watch:
     ):  # fmt: skip
         self.stream, self.reader, self.source, self.output = stream, reader, source, output
         self.metrics, self.state, self.flags_only = metrics, state, flags_only
+        if not 0 <= ahead <= LONGEST:
+            raise ParameterError(
+                f"`ahead` must be from 0 to {LONGEST:.0e}. Received: ahead={ahead}"
+            )
         self.ahead = datetime.timedelta(seconds=ahead)
         self.bad, self._pending, self._lines = Counter(), [], Lines()
         self._offset, self._tail, self._number = 0, b"", 0
@@ -80,7 +85,10 @@ class Watch:
             elif chunk:
                 self._read(chunk)
             elif self.source.ended:
+                self.commit()
                 self._report_rest()
+                # A file's last line may get its end later; then the report is taken back.
+                self._is_stored = not isinstance(self.source, following.Pipe)
                 break
             else:
                 self.commit()
@@ -159,7 +167,7 @@ class Watch:
         self._is_stored = False
 
     def _report_rest(self):
-        """Report a line without an end. In a file, it is read again once it has one."""
+        """Report a line without an end."""
         if self._lines.rest:
             seen = f"{self._lines.rest} bytes without a line end"
             self._pass_over(BadLine("truncated", seen), self._number + 1)
