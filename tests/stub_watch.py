@@ -1,8 +1,8 @@
 """`python -m lib watch` with a detector of a few lines, no network, so that it starts at once.
 
 Its score rests on the last rows of the stream: whoever forgets one of them, or gives one twice,
-gets other scores. With KILL="before 5", "within 5" or "after 5" the process kills itself at its fifth
-state: before it is stored, within the line that is written, or once it is stored.
+gets other scores. With KILL="before 5", "within 5" or "after 5" the process kills itself at its
+fifth state: before it is stored, within the line that is written, or once it is stored.
 """
 
 import os
