@@ -299,7 +299,9 @@ SPECIFICATIONS = {
         SEED,
     ),
     "13_live": (
-        Parameter("detector", "", "folder of a detector that notebook 09 saved; empty: the shipped"),
+        Parameter(
+            "detector", "", "folder of a detector that notebook 09 saved; empty: the shipped"
+        ),
         Parameter("cool_down", 6.0, "hours without a flag that end an episode", 0.0, 168.0),
         Parameter("fault_size", 3.0, "injected faults, in spreads of their sensor", 0.1, 20.0),
         Parameter("refit_epochs", 3, "most passes of the successor's training", 1, 200),
