@@ -3,10 +3,11 @@
 PYTHON ?= python3
 JOBS ?=
 VENV := .venv
+BACKENDS := .venv-backends
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: study test lab refresh bench check clean
+.PHONY: study test test-backends lab refresh bench check clean
 
 study: $(READY)  ## execute every notebook into build/ and print a table of the results
 	$(RUN) -m lib run $(if $(JOBS),--jobs $(JOBS))
@@ -15,6 +16,12 @@ test: $(READY)  ## everything a maintainer needs to know: style, units, docstrin
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(RUN) -m pytest
+
+test-backends: $(BACKENDS)/.ready  ## networks on TensorFlow, JAX and PyTorch, in .venv-backends
+	$(BACKENDS)/bin/python tests/across_backends.py
+
+# Stored outputs come from TensorFlow, whatever the shell says.
+test refresh: export KERAS_BACKEND := tensorflow
 
 lab: $(READY)  ## open the course in JupyterLab
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
@@ -30,12 +37,14 @@ check: $(READY)  ## compare what is installed with what is needed
 	$(RUN) -m lib check
 
 # Installed once; again only when a list of dependencies changes.
-$(READY): pyproject.toml constraints.txt
+$(READY): EXTRAS := test
+$(BACKENDS)/.ready: EXTRAS := test,jax,torch
+$(READY) $(BACKENDS)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	f"Python 3.11 to 3.13 is needed (TensorFlow has no newer build), but {sys.executable} is {v[0]}.{v[1]}. Try: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(BACKENDS) build

@@ -1,4 +1,6 @@
-"""Keras, imported without the start-up notes of its backend.
+"""Keras, imported without the start-up notes of its backend: TensorFlow, JAX or PyTorch.
+
+`KERAS_BACKEND` chooses; where it is unset, Keras's own settings do, and they say TensorFlow.
 
 TensorFlow's C++ core writes a few lines to stderr while it is imported, past Python's
 `sys.stderr` and past `TF_CPP_MIN_LOG_LEVEL`. In a notebook they would stand in red above the
@@ -6,10 +8,49 @@ first lesson. They are held back, and shown after all if the import fails.
 """
 
 import contextlib
+import importlib.util
 import logging
 import os
 import sys
 import tempfile
+
+BACKENDS = ("tensorflow", "jax", "torch")
+# What each needs. Keras's NumPy scores and cannot train, and takes its convolutions from JAX.
+NEEDS = {**{name: name for name in BACKENDS}, "numpy": "jax"}
+
+
+def check(name):
+    """Check that a backend is one of Keras's that serve this course, and that it is installed.
+
+    Parameters
+    ----------
+    name : str
+        What `KERAS_BACKEND` says.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown.
+    ModuleNotFoundError
+        If its package is missing; the message holds the command that installs it.
+
+    Examples
+    --------
+    >>> check("tensorflow")
+    >>> check("theano")
+    Traceback (most recent call last):
+    ValueError: `KERAS_BACKEND` must be tensorflow, jax, torch or numpy. Received: theano
+    """
+    if name not in NEEDS:
+        known = f"{', '.join(BACKENDS)} or numpy"
+        raise ValueError(f"`KERAS_BACKEND` must be {known}. Received: {name}")
+    if importlib.util.find_spec(NEEDS[name]) is None:
+        raise ModuleNotFoundError(
+            f"`KERAS_BACKEND` must be a backend that is installed. Received: {name}, without the "
+            f"package {NEEDS[name]}. Try: {sys.executable} -m pip install -c constraints.txt -e "
+            f'".[{NEEDS[name]}]"',
+            name=NEEDS[name],
+        )
 
 
 @contextlib.contextmanager
@@ -29,6 +70,8 @@ def _stderr_held_back():
             os.close(kept)
 
 
+if os.environ.get("KERAS_BACKEND"):
+    check(os.environ["KERAS_BACKEND"])
 with _stderr_held_back():
     import keras
 
