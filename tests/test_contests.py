@@ -1,5 +1,7 @@
 """The data sets of the study: cut in time, labelled as the notebooks say, and nothing leaks."""
 
+import ast
+import contextlib
 import hashlib
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import contests, data, downloads, faults, metrics, plant_contests, preparation
+from lib import contests, data, downloads, faults, metrics, notebooks, plant_contests, preparation
 from lib.metrics import label_events
 
 OPTIONAL = [name for name in contests.names() if name not in contests.SHIPPED]
@@ -172,3 +174,18 @@ def test_skab_trains_on_400_rows_and_judges_all(name, fetched):
     assert list(contest.train) == [
         c for c in data.load(name) if c not in ("anomaly", "changepoint")
     ]
+
+
+def test_plant_settings_are_those_of_notebook_09():
+    cells = notebooks.read(notebooks.COURSE / "09_power_plant_sensors.ipynb")["cells"]
+    stated = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            for node in ast.parse("".join(cell["source"])).body:
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    with contextlib.suppress(ValueError):  # it is no plain value
+                        stated[node.targets[0].id] = ast.literal_eval(node.value)
+    names = ("LIMITS", "STILL", "VARYING", "SHOWS", "TURNS")
+    assert {n: stated[n] for n in names} == {n: getattr(plant_contests, n) for n in names}
+    assert stated["ROWS"] == plant_contests.FAULT_ROWS
+    assert stated["fault_size"] == plant_contests.FAULT_SIZE
