@@ -57,8 +57,9 @@ def rows(table, **changed):
     ['ucr_135']
     """
     usual = {name: value for name, value in asdict(Budget()).items() if name in CAN_CHANGE}
-    window = table["data"].map(lambda name: contests.WINDOWS[contests.kind(name)])
-    wanted = {"window": window, **usual, **LINE, **changed}
+    names = table["data"].unique()
+    windows = {name: contests.WINDOWS[contests.kind(name)] for name in names}
+    wanted = {"window": table["data"].map(windows), **usual, **LINE, **changed}
     if wanted["rule"] != "percentile":
         del wanted["q"]
     fits = table["error"].isna()
@@ -69,7 +70,8 @@ def rows(table, **changed):
         fits &= table[name] == value
     if not fits.any():
         raise ValueError(f"`table` must have rows with {changed or 'the usual settings'}.")
-    return table[fits].assign(data_set=table["data"].map(data_set))
+    chosen = table[fits]
+    return chosen.assign(data_set=chosen["data"].map(data_set))
 
 
 def values(chosen, metric):

@@ -124,7 +124,7 @@ def sentence(first, second, test, alpha=0.05, p="p"):
 
 def _counted(number, what):
     single = {"wins": "win", "ties": "tie", "losses": "loss"}
-    return f"{number} {single[what] if number == 1 else what}"
+    return f"{number:g} {single[what] if number == 1 else what}"
 
 
 def _short(p):
