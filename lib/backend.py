@@ -4,10 +4,12 @@
 
 TensorFlow's C++ core writes a few lines to stderr while it is imported, past Python's
 `sys.stderr` and past `TF_CPP_MIN_LOG_LEVEL`. In a notebook they would stand in red above the
-first lesson. They are held back, and shown after all if the import fails.
+first lesson. They are held back, and shown after all if the import fails. On another backend,
+Keras imports TensorFlow when it first stores a model: they are held back then.
 """
 
 import contextlib
+import importlib.abc
 import importlib.util
 import logging
 import os
@@ -70,10 +72,25 @@ def _stderr_held_back():
             os.close(kept)
 
 
+class _QuietTensorFlow(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow as Python would, and holds back what it writes while it is imported."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            spec.loader.exec_module = _stderr_held_back()(spec.loader.exec_module)
+        return spec
+
+
 if os.environ.get("KERAS_BACKEND"):
     check(os.environ["KERAS_BACKEND"])
 with _stderr_held_back():
     import keras
+if "tensorflow" not in sys.modules:
+    sys.meta_path.insert(0, _QuietTensorFlow())
 
 # Its advice on retracing means programmes that build the same function in a loop; a study that
 # trains a dozen networks one after the other is taken for one.

@@ -6,6 +6,8 @@ import pytest
 from lib import models
 from lib.backend import keras
 
+array = keras.ops.convert_to_numpy  # a tensor of PyTorch that has gradients does not go by itself
+
 FORECASTER, AUTOENCODER = models.build_lstm_forecaster, models.build_lstm_autoencoder
 STEPS = 6
 WINDOWS = np.random.default_rng(0).normal(size=(16, STEPS, 1)).astype("float32")
@@ -79,11 +81,11 @@ def test_the_latent_vector_is_as_wide_as_the_units_unless_told():
 def test_the_latent_layer_gives_one_vector_per_window():
     model = small(AUTOENCODER)
     encoder = keras.Model(model.input, model.get_layer("latent").output)
-    latent = np.asarray(encoder(WINDOWS))
+    latent = array(encoder(WINDOWS))
     assert latent.shape == (16, 2)
     changed = WINDOWS.copy()
     changed[3] += 1.0
-    differs = (latent != np.asarray(encoder(changed))).any(axis=1)
+    differs = (latent != array(encoder(changed))).any(axis=1)
     assert np.flatnonzero(differs).tolist() == [3]
 
 
@@ -91,7 +93,7 @@ def test_the_decoder_sees_the_window_through_the_latent_vector_alone():
     model = small(AUTOENCODER)
     decoder = keras.Model(model.get_layer("latent").output, model.output)
     encoder = keras.Model(model.input, model.get_layer("latent").output)
-    np.testing.assert_allclose(decoder(encoder(WINDOWS)), model(WINDOWS), atol=1e-7)
+    np.testing.assert_allclose(array(decoder(encoder(WINDOWS))), array(model(WINDOWS)), atol=1e-7)
 
 
 def test_the_dense_layer_is_the_same_at_each_step():
@@ -111,8 +113,8 @@ def test_dropout_stands_after_each_lstm_and_acts_in_training_only(builder):
     assert found.count("Dropout") == 2
     assert {layer.rate for layer in with_dropout.layers if hasattr(layer, "rate")} == {0.5}
     without.set_weights(with_dropout.get_weights())
-    np.testing.assert_array_equal(with_dropout(WINDOWS), without(WINDOWS))
-    assert not np.array_equal(with_dropout(WINDOWS, training=True), without(WINDOWS))
+    np.testing.assert_array_equal(array(with_dropout(WINDOWS)), array(without(WINDOWS)))
+    assert not np.array_equal(array(with_dropout(WINDOWS, training=True)), array(without(WINDOWS)))
 
 
 def test_layer_table_counts_every_parameter():
@@ -156,7 +158,7 @@ def test_loss_equals_numpy(error, by_numpy, n_features):
 @pytest.mark.parametrize("loss", ["mae", "mse"])
 def test_the_loss_that_training_reports_is_that_of_the_output(loss):
     model = small(AUTOENCODER, loss=loss)
-    difference = WINDOWS - np.asarray(model(WINDOWS))
+    difference = WINDOWS - array(model(WINDOWS))
     expected = np.abs(difference).mean() if loss == "mae" else np.square(difference).mean()
     model.run_eagerly = True
     assert model.evaluate(WINDOWS, WINDOWS, verbose=0) == pytest.approx(expected, rel=1e-5)
@@ -164,7 +166,7 @@ def test_the_loss_that_training_reports_is_that_of_the_output(loss):
 
 @pytest.mark.parametrize("shape", [(16,), (16, 1), (16, 30), (16, 1, 1), (16, 29, 1), (16, 30, 2)])
 def test_the_loss_refuses_a_target_of_another_shape(shape):
-    with pytest.raises(ValueError, match=r"`targets` must have .*, 30, 1\)\. Received"):
+    with pytest.raises(ValueError, match=r"`targets` must have .*, 30, 1[\])]+\. Received"):
         models.SameShapeLoss("mae")(np.zeros(shape, "float32"), np.zeros((16, 30, 1), "float32"))
 
 
@@ -172,14 +174,14 @@ def test_the_loss_refuses_a_target_of_another_shape(shape):
 def test_a_target_of_another_shape_is_an_error_in_plain_keras_too(shape):
     model = small(AUTOENCODER)
     before = weights_of(model)
-    with pytest.raises(ValueError, match=r"`targets` must have .*, 6, 1\)\. Received"):
+    with pytest.raises(ValueError, match=r"`targets` must have .*, 6, 1[\])]+\. Received"):
         model.fit(WINDOWS, np.zeros(shape, "float32"), verbose=0)
     assert weights_of(model) == before
 
 
 @pytest.mark.parametrize("shape", [(16,), (16, STEPS, 1)])
 def test_a_forecaster_refuses_other_shapes_as_well(shape):
-    with pytest.raises(ValueError, match=r"`targets` must have .*, 1, 1\)\. Received"):
+    with pytest.raises(ValueError, match=r"`targets` must have .*, 1, 1[\])]+\. Received"):
         small(FORECASTER).fit(WINDOWS, np.zeros(shape, "float32"), verbose=0)
 
 
@@ -199,7 +201,7 @@ def test_the_trap_a_plain_keras_loss_broadcasts_silently(shape):
     model.compile(loss="mae", run_eagerly=True)
     targets = np.arange(16, dtype="float32").reshape(shape)
     loss = model.evaluate(WINDOWS, targets, verbose=0)
-    output = np.asarray(model(WINDOWS))
+    output = array(model(WINDOWS))
     if len(shape) == 1:  # every window against the target of every window
         expected = np.abs(output - targets).mean()
     else:  # every step against its window's one target
@@ -215,7 +217,7 @@ def test_a_saved_model_predicts_the_same_and_keeps_its_loss(builder, tmp_path):
     model = small(builder, loss="mse", dropout=0.2)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(loaded(WINDOWS), model(WINDOWS))
+    np.testing.assert_array_equal(array(loaded(WINDOWS)), array(model(WINDOWS)))
     assert isinstance(loaded.loss, models.SameShapeLoss)
     assert loaded.loss.error == "mse"
     with pytest.raises(ValueError, match="`targets` must have"):

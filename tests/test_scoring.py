@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from lib import models, scoring, windowing
+from lib.backend import keras
 
 INDEX = pd.date_range("2012-01-01", periods=61, name="date")
 VALUES = np.random.default_rng(0).normal(size=(61, 2)).cumsum(axis=0)
@@ -66,7 +67,7 @@ def test_scored_in_pieces_that_overlap_by_a_window(networks, horizon):
 def test_scores_of_a_network_are_its_absolute_errors(networks):
     inputs, targets = windowing.window_pairs(VALUES, WINDOW)
     errors = scoring.window_errors(networks[0], inputs, targets, batch_size=5)
-    outputs = np.asarray(networks[0](inputs.astype("float32")), dtype=float)
+    outputs = keras.ops.convert_to_numpy(networks[0](inputs.astype("float32"))).astype(float)
     np.testing.assert_allclose(errors, np.abs(outputs - targets), atol=1e-6)
     assert errors.dtype == np.float64
 

@@ -1,13 +1,10 @@
 """A stored detector: whole or not at all, readable on every backend, and never executed."""
 
 import errno
-import importlib.util
 import json
 import os
 import pickle
 import resource
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -121,42 +118,6 @@ def test_folders_on_the_way_are_made(one, tmp_path):
     one.save(tmp_path / "a" / "b")
     assert is_the_same(Detector.load(tmp_path / "a" / "b"), one)
     assert os.listdir(tmp_path / "a") == ["b"]
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch", "numpy"])
-def test_another_backend_of_keras_gives_the_same_scores(backend, tmp_path):
-    needed = "jax" if backend == "numpy" else backend  # Keras takes NumPy's convolutions from JAX
-    if importlib.util.find_spec(needed) is None:
-        pytest.skip(f"{needed} is not installed: `pip install {needed}` to run this test")
-    if keras.backend.backend() == backend:
-        pytest.skip(f"{backend} is the backend that the others are compared with")
-    settings = {"network": {"units": 4, "latent": 3}, "epochs": 1, "balance": True}
-    saved = Detector("lstm_autoencoder", WINDOW, **settings).fit(SERIES)
-    saved.save(tmp_path / "detector")
-    HOLES.to_csv(tmp_path / "rows.csv", index=False)
-    code = (
-        "import pandas as pd\n"
-        "from lib.backend import keras\n"
-        "from lib.detector import Detector\n"
-        f"assert keras.backend.backend() == {backend!r}\n"
-        "rows = pd.read_csv('rows.csv')\n"
-        "one = Detector.load('detector')\n"
-        "one.decision_function(rows).to_csv('scores.csv', index=False)\n"
-        "stream = pd.concat([one.update(rows[:9]), one.update(rows[9:])])\n"
-        "stream.to_csv('stream.csv', index=False)\n"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": _path_with(ROOT)}
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
-    for name in ("scores.csv", "stream.csv"):
-        scores = pd.read_csv(tmp_path / name)["score"]
-        np.testing.assert_allclose(scores, saved.decision_function(HOLES), rtol=0, atol=1e-5)
-
-
-def _path_with(folder):
-    return os.pathsep.join([str(folder), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
 
 
 # Replacing
