@@ -31,7 +31,7 @@ refresh: $(READY)  ## maintainers: execute stale notebooks in place, renew figur
 	$(RUN) -m lib exercises
 
 bench: $(READY)  ## measure speed and memory, quietly and alone; writes build/bench.md
-	$(RUN) tests/benchmarks/bench_training.py
+	$(RUN) tests/benchmarks/bench.py
 
 check: $(READY)  ## compare what is installed with what is needed
 	$(RUN) -m lib check
