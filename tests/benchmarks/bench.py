@@ -6,6 +6,7 @@ For Linux and macOS, where a process can be asked for its peak memory.
 """
 
 import argparse
+import importlib.metadata
 import importlib.util
 import json
 import os

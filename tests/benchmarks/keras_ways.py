@@ -42,7 +42,7 @@ def restart(model, fresh):
         one.optimizer.build(one.trainable_variables)
     state = [*fresh.weights, *fresh.optimizer.variables]
     for variable, start in zip([*model.weights, *model.optimizer.variables], state, strict=True):
-        variable.assign(np.array(start))
+        variable.assign(np.array(keras.ops.convert_to_numpy(start)))
 
 
 def train(way, window, units, latent, count, held_out, batch, rate, epochs, **options):
