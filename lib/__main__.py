@@ -272,5 +272,6 @@ def main(words=None):
 if __name__ == "__main__":
     # A closed terminal or a `kill` must not leave kernels behind either.
     for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
-        signal.signal(getattr(signal, name), signal.default_int_handler)
+        if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under `nohup`
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     sys.exit(main())

@@ -12,6 +12,11 @@ import os
 import sys
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 from lib import outputs
 from lib.specifications import ParameterError
 
@@ -30,6 +35,8 @@ class Output:
 
     Raises
     ------
+    ParameterError
+        If another watcher writes to it.
     OSError
         If the file cannot be opened.
     """
@@ -38,11 +45,24 @@ class Output:
         self.path, self.is_pipe = path, path is None
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._file = sys.stdout.fileno() if self.is_pipe else os.open(path, flags, 0o666)
+        self._lock()
         if place and not self.is_pipe:
             now = self.place
             # Another file of that name keeps all that it holds.
             if now["file"] == place["file"] and now["bytes"] > place["bytes"]:
                 os.truncate(self._file, place["bytes"])
+
+    def _lock(self):
+        """Two that cut back the same file would each lose the other's lines."""
+        if fcntl is None or self.is_pipe:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise ParameterError(
+                f"`output` must not be written to by another watcher. Received: {self.path}"
+            ) from error
 
     @property
     def place(self):

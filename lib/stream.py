@@ -145,7 +145,9 @@ class Stream:
 
     def _record(self, time, score, gap):
         scored, flag = not math.isnan(score), int(score > self.detector.threshold_)
-        self.counts.update(rows=1, flags=flag, unscored=not scored, resets=gap is not None)
+        self.counts.update(
+            rows=1, flags=flag, unscored=int(not scored), resets=int(gap is not None)
+        )
         record = {"time": time.isoformat(" ")}
         # Six digits: the next one differs from processor to processor.
         record["score"] = float(f"{score:.6g}") if scored else None

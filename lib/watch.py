@@ -286,7 +286,8 @@ def _signals():
 
     for name in {"SIGINT", "SIGTERM", "SIGHUP"} & set(dir(signal)):
         number = getattr(signal, name)
-        before[number] = signal.signal(number, remember)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under `nohup`
+            before[number] = signal.signal(number, remember)
     try:
         yield stop, received
     finally:

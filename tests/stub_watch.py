@@ -80,5 +80,7 @@ if __name__ == "__main__":
         word, number = os.environ["KILL"].split()
         kill_at(word, int(number))
     for name in ("SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name, signal.SIGINT), signal.default_int_handler)
+        number = getattr(signal, name, signal.SIGINT)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     sys.exit(__main__.main(["watch", *sys.argv[1:]]))

@@ -118,7 +118,7 @@ def running(words, **options):
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate()
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def server(folder, target):
         ]
         with running(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             url = f"http://127.0.0.1:{port}"
-            wait_for(lambda url=url, p=process: p.poll() is not None or is_ready(url), seconds=60)
+            wait_for(lambda url=url, p=process: p.poll() is not None or is_ready(url))
             if process.poll() is None:
                 yield url
                 return
