@@ -407,7 +407,9 @@ def _lstm_stack(tensor, widths, activation, dropout, *, last_sequence=False, nam
         layer = layers.LSTM(width, activation, return_sequences=sequence, name=f"{name}_{number}")
         tensor = layer(tensor)
         if dropout:
-            tensor = layers.Dropout(dropout, name=f"{name}_{number}_dropout")(tensor)
+            # Without a seed, Keras on PyTorch would draw from PyTorch's own, unseeded generator.
+            seed = random.randint(1, 10**9)
+            tensor = layers.Dropout(dropout, seed=seed, name=f"{name}_{number}_dropout")(tensor)
     return tensor
 
 

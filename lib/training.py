@@ -168,7 +168,8 @@ def restart(model, fresh):
     state = [*fresh.weights, *_random_state(fresh), *fresh.optimizer.variables]
     own = [*model.weights, *_random_state(model), *model.optimizer.variables]
     for variable, start in zip(own, state, strict=True):
-        variable.assign(start)
+        # A copy: on JAX the two would share memory, which the next step of training gives away.
+        variable.assign(np.array(start.numpy()))
 
 
 def _random_state(model):

@@ -12,10 +12,6 @@ import pytest
 from lib import models, training
 from lib.backend import keras
 
-# `models` builds dropout without a seed, and for that PyTorch's global generator is asked.
-PYTORCH_DROPS_UNSEEDED = pytest.mark.xfail(
-    keras.backend.backend() == "torch", reason="dropout has no seed on PyTorch", strict=True
-)
 RNG = np.random.default_rng(0)
 WINDOWS = RNG.normal(size=(40, 5, 1)).astype("float32")
 LATER = RNG.normal(size=(20, 5, 1)).astype("float32")
@@ -49,7 +45,6 @@ def digest_of(model):
 # Seeds
 
 
-@PYTORCH_DROPS_UNSEEDED
 def test_same_seed_same_weights_bit_for_bit_here_again_and_in_another_process():
     command = [sys.executable, "-c", SEEDED_FIT + "print(digest())"]
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
@@ -221,7 +216,6 @@ def test_bad_arguments_are_named_before_training(change, message):
     assert digest_of(model) == before
 
 
-@PYTORCH_DROPS_UNSEEDED
 def test_a_restarted_model_trains_like_a_fresh_one_bit_for_bit():
     windows = np.random.default_rng(3).normal(size=(64, 6, 1))
 
