@@ -15,6 +15,11 @@ from lib.csvfile import did_you_mean
 FAMILIES = ("nab", "skab")  # each of which is one data set
 LINE = {"rule": "percentile", "q": 99.0, "smooth": 1, "factor": 1.0}  # the usual threshold
 CAN_CHANGE = ("units", "latent", "loss", "activation", "normalise", "aggregate")  # of the budget
+LENGTH = (
+    "epochs",
+    "patience",
+    "max_windows",
+)  # of the budget too; the usual one is the series' own
 
 
 def data_set(name):
@@ -52,26 +57,37 @@ def rows(table, **changed):
     Examples
     --------
     >>> table = pd.DataFrame([{"data": "ucr_135", "window": 184, "error": None, **LINE,
-    ...                        **{name: getattr(Budget(), name) for name in CAN_CHANGE}}])
+    ...                        **asdict(Budget())}])
     >>> rows(table)["data_set"].tolist()
     ['ucr_135']
     """
-    usual = {name: value for name, value in asdict(Budget()).items() if name in CAN_CHANGE}
-    names = table["data"].unique()
-    windows = {name: contests.WINDOWS[contests.kind(name)] for name in names}
-    wanted = {"window": table["data"].map(windows), **usual, **LINE, **changed}
-    if wanted["rule"] != "percentile":
-        del wanted["q"]
-    fits = table["error"].isna()
-    for name, value in wanted.items():
-        if name not in table:
-            hint = did_you_mean(name, list(table))
-            raise ValueError(f"`{name}` must be a column of the table. Received: none.{hint}")
-        fits &= table[name] == value
+    fits = table["error"].isna() & _matches(table, {**_usual(table), **LINE, **changed})
     if not fits.any():
         raise ValueError(f"`table` must have rows with {changed or 'the usual settings'}.")
     chosen = table[fits]
     return chosen.assign(data_set=chosen["data"].map(data_set))
+
+
+def _usual(table):
+    """The usual settings of each row's series; how long it learns is what its other runs say."""
+    budget = asdict(Budget())
+    usual = {name: budget[name] for name in CAN_CHANGE}
+    names = table["data"].unique()
+    windows = {name: contests.WINDOWS[contests.kind(name)] for name in names}
+    usual["window"] = table["data"].map(windows)
+    main = table[_matches(table, usual)].groupby("data")[list(LENGTH)].first()
+    return usual | {name: table["data"].map(main[name]) for name in LENGTH}
+
+
+def _matches(table, wanted):
+    fits = pd.Series(data=True, index=table.index)
+    for name, value in wanted.items():
+        if name not in table:
+            hint = did_you_mean(name, list(table))
+            raise ValueError(f"`{name}` must be a column of the table. Received: none.{hint}")
+        if name != "q" or wanted["rule"] == "percentile":
+            fits &= table[name] == value
+    return fits
 
 
 def values(chosen, metric):
@@ -169,34 +185,3 @@ def effect_of(table, metric, line=None, **changed):
         getattr(after, of).intersection(getattr(before, of)) for of in ("index", "columns")
     )
     return (after.loc[index, columns] - before.loc[index, columns]).dropna(how="all")
-
-
-def front(seconds, quality):
-    """Return who is on the Pareto front: nobody else is both faster and better, or equal in one.
-
-    Parameters
-    ----------
-    seconds, quality : Series of float, with the same index
-
-    Returns
-    -------
-    Series of bool
-        False where a value is missing.
-
-    Examples
-    --------
-    >>> names = ["rule", "network", "waste"]
-    >>> front(pd.Series([0.1, 9.0, 9.0], names), pd.Series([0.3, 0.5, 0.2], names)).tolist()
-    [True, True, False]
-    """
-    both = pd.DataFrame({"seconds": seconds, "quality": quality})
-    known = both.dropna()
-    on = {
-        name: not (
-            (known["seconds"] <= one.seconds)
-            & (known["quality"] >= one.quality)
-            & ((known["seconds"] < one.seconds) | (known["quality"] > one.quality))
-        ).any()
-        for name, one in known.iterrows()
-    }
-    return pd.Series(on, dtype=bool).reindex(both.index, fill_value=False)

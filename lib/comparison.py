@@ -122,6 +122,37 @@ def sentence(first, second, test, alpha=0.05, p="p"):
     return f"{first} {verb} {second} ({counts}; median difference {test['median']:+.2f}, {chance})"
 
 
+def front(seconds, quality):
+    """Return who is on the Pareto front: nobody else is both faster and better, or equal in one.
+
+    Parameters
+    ----------
+    seconds, quality : Series of float, with the same index
+
+    Returns
+    -------
+    Series of bool
+        False where a value is missing.
+
+    Examples
+    --------
+    >>> names = ["rule", "network", "waste"]
+    >>> front(pd.Series([0.1, 9.0, 9.0], names), pd.Series([0.3, 0.5, 0.2], names)).tolist()
+    [True, True, False]
+    """
+    both = pd.DataFrame({"seconds": seconds, "quality": quality})
+    known = both.dropna()
+    on = {
+        name: not (
+            (known["seconds"] <= one.seconds)
+            & (known["quality"] >= one.quality)
+            & ((known["seconds"] < one.seconds) | (known["quality"] > one.quality))
+        ).any()
+        for name, one in known.iterrows()
+    }
+    return pd.Series(on, dtype=bool).reindex(both.index, fill_value=False)
+
+
 def _counted(number, what):
     single = {"wins": "win", "ties": "tie", "losses": "loss"}
     return f"{number:g} {single[what] if number == 1 else what}"

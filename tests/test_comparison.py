@@ -1,6 +1,7 @@
 """Statistics of the comparison study against published numbers and independent computations."""
 
 import itertools
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -216,7 +217,7 @@ def test_sentences_name_defeat_and_tie():
 
 def run(data="ucr_135", detector="pca", seed=0, **changed):
     row = {"data": data, "detector": detector, "seed": seed, "error": None, "vus_pr": 0.5}
-    usual = {name: getattr(Budget(), name) for name in board.CAN_CHANGE}
+    usual = asdict(Budget())
     window = {"ucr_135": 184, "sp500_z": 20}.get(data, 30 if "skab" in data else 48)
     return row | {"window": window} | usual | board.LINE | changed
 
@@ -233,6 +234,15 @@ def test_rows_are_those_of_usual_settings():
     assert board.rows(study, window=46).index.tolist() == [2]
     assert board.rows(study, rule="maximum").index.tolist() == [3]
     assert board.rows(study, smooth=10).index.tolist() == [4]
+
+
+def test_the_usual_length_of_training_is_the_one_of_the_series():
+    longer = {"epochs": 60, "normalise": "window"}
+    runs = [{}, {"normalise": "window"}, longer, {"epochs": 60}, longer, {"normalise": "window"}]
+    study = table(*runs[:3], *({"data": "sp500_z", **one} for one in runs[3:]))
+    assert board.rows(study).index.tolist() == [0, 3]
+    assert board.rows(study, normalise="window").index.tolist() == [1, 4]
+    assert board.rows(study, normalise="window", epochs=60).index.tolist() == [2, 4]
 
 
 def test_rows_refuse_what_is_not_there():
@@ -361,11 +371,11 @@ def test_a_change_is_measured_run_by_run():
 def test_front_leaves_out_who_is_beaten_in_both():
     seconds = pd.Series({"rule": 0.1, "network": 9.0, "waste": 9.0, "slow": 20.0, "twin": 0.1})
     quality = pd.Series({"rule": 0.3, "network": 0.5, "waste": 0.2, "slow": 0.6, "twin": 0.3})
-    found = board.front(seconds, quality)
+    found = comparison.front(seconds, quality)
     assert found.to_dict() == {
         "rule": True, "network": True, "waste": False, "slow": True, "twin": True}  # fmt: skip
     quality["slow"] = np.nan
-    assert not board.front(seconds, quality)["slow"]
+    assert not comparison.front(seconds, quality)["slow"]
 
 
 def test_differences_meet_every_run_of_a_detector_without_seeds():
