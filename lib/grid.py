@@ -34,6 +34,7 @@ RULES = (
     *("maximum", "percentile", "mean_plus_sigma", "mad", "conformal"),
     *("peaks_over_threshold", "dynamic", "fixed", "oracle"),
 )
+TABLES = (".jsonl", ".jsonl.gz")
 BESIDE = ("rule", "factor", "smooth")  # what stands beside the options of a rule
 TOP = ("table", "budget", "study")
 BLOCK = ("data", "detectors", "seeds", "thresholds", "vary")
@@ -95,9 +96,10 @@ def key_of(cell):
 def _grid(path, content):
     _check_names("grid", content, TOP)
     table = content.get("table", f"{path.stem}.jsonl")
-    if not isinstance(table, str) or Path(table).name != table or not table.endswith(".jsonl"):
+    if not isinstance(table, str) or Path(table).name != table or not table.endswith(TABLES):
         raise ValueError(
-            f"`table` must be the name of a .jsonl file beside the grid. Received: table={table!r}"
+            f"`table` must be the name of a .jsonl or .jsonl.gz file beside the grid. "
+            f"Received: table={table!r}"
         )
     blocks = content.get("study", [])
     if not isinstance(blocks, list) or not blocks or not all(isinstance(b, dict) for b in blocks):

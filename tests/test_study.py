@@ -1,5 +1,6 @@
 """`python -m lib study`: nothing is redone, nothing lost, whoever is killed, wherever it runs."""
 
+import gzip
 import json
 import os
 import signal
@@ -146,6 +147,21 @@ def test_the_table_alone_is_enough_to_go_on(serial, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "run_cell", lambda cell: pytest.fail("computed again"))
     assert study.run(path) == []
     assert table(path) == table(serial)
+
+
+def test_a_packed_table_holds_the_same_and_packs_alike(serial, tmp_path, monkeypatch):
+    path = write(tmp_path, GRID.replace("t.jsonl", "t.jsonl.gz"))
+    packed = tmp_path / "t.jsonl.gz"
+    packed.write_bytes(gzip.compress((serial.parent / "t.jsonl").read_bytes(), mtime=7))
+    monkeypatch.setattr(study, "run_cell", lambda cell: pytest.fail("computed again"))
+    assert study.run(path) == []
+    once = packed.read_bytes()
+    assert gzip.decompress(once) == (serial.parent / "t.jsonl").read_bytes()
+    assert study.run(path) == []
+    assert packed.read_bytes() == once
+    packed.write_bytes(once[:-9])
+    with pytest.raises(ParameterError, match="must be a whole gzip file"):
+        study.run(path)
 
 
 def test_a_larger_grid_adds_and_a_smaller_one_takes_nothing(serial, tmp_path):
@@ -323,8 +339,8 @@ BAD = [
     ("study = 3", "`study` must be one or more tables"),
     ("x = [", "must be TOML"),
     ("tabel = 'x'\n" + toml(), "Did you mean 'table'"),
-    ("table = 'a/b.jsonl'\n" + toml(), "`table` must be the name of a .jsonl file"),
-    ("table = 'b.csv'\n" + toml(), "`table` must be the name of a .jsonl file"),
+    ("table = 'a/b.jsonl'\n" + toml(), "`table` must be the name of a .jsonl or .jsonl.gz file"),
+    ("table = 'b.csv'\n" + toml(), "`table` must be the name of a .jsonl or .jsonl.gz file"),
     ("budget = 3\n" + toml(), "`budget` must be a table"),
     ("budget = {epoch = 3}\n" + toml(), "Did you mean 'epochs'"),
     ("budget = {epochs = 0}\n" + toml(), "`epochs` must be a positive integer"),
@@ -419,7 +435,7 @@ def test_the_grid_of_what_ships_is_a_good_one():
     assert grid.read(ROOT / "data" / "results" / "grid_fetched.toml").table == plan.table
 
 
-STORED = ROOT / "data" / "results" / "study.jsonl"
+STORED = ROOT / "data" / "results" / "study.jsonl.gz"
 
 
 @pytest.mark.parametrize(
