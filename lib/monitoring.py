@@ -18,6 +18,10 @@ COUNTED = {
     "unscored": "Rows without a score: too few before them, or too much is missing",
     "resets": "Times that the stream began anew after a gap",
 }
+BLAME = "Shares of a sensor in the scores of flagged rows"
+SHARE = "Share of a sensor in the last score"
+RECEIVED = "When a row was judged last, or the start"
+SECONDS = "Time to read and judge a row"
 
 
 class Metrics:
@@ -41,22 +45,11 @@ class Metrics:
         self.registry = own = CollectorRegistry()
         self.counts = {n: Counter(f"watch_{n}", text, registry=own) for n, text in COUNTED.items()}
         self.bad = Counter("watch_bad_lines", "Lines passed over", ["reason"], registry=own)
-        self.blame = Counter(
-            "watch_blame", "Shares of a sensor in the scores of flagged rows", ["sensor"],
-            registry=own,
-        )  # fmt: skip
-        self.share = Gauge(
-            "watch_contribution", "Share of a sensor in the last score", ["sensor"], registry=own
-        )
+        self.blame = Counter("watch_blame", BLAME, ["sensor"], registry=own)
+        self.share = Gauge("watch_contribution", SHARE, ["sensor"], registry=own)
         self.score = Gauge("watch_score", "Score of the last row, NaN without one", registry=own)
-        self.received = Gauge(
-            "watch_last_row_timestamp_seconds",
-            "When a row was judged last, or the start",
-            registry=own,
-        )
-        self.seconds = Histogram(
-            "watch_row_seconds", "Time to read and judge a row", registry=own, buckets=BUCKETS
-        )
+        self.received = Gauge("watch_last_row_timestamp_seconds", RECEIVED, registry=own)
+        self.seconds = Histogram("watch_row_seconds", SECONDS, registry=own, buckets=BUCKETS)
         Gauge("watch_threshold", "Scores above it are flagged", registry=own).set(threshold)
         # From the start: Prometheus sees no increase in what was not there before.
         for reason in REASONS:
