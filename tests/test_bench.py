@@ -39,7 +39,9 @@ def test_every_table_is_filled(written):
     for title, (head, _, *rows) in tables.items():
         assert len(rows) >= (1 if title.startswith(("Scoring", "One")) else 2), title
         assert {row.count("|") for row in rows} == {head.count("|")}, title
-        numbers = [float(n.replace(",", "")) for n in re.findall(r"[\d,]*\d\.\d+", "".join(rows))]
+        numbers = [
+            float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?:\.\d+)?", "".join(rows))
+        ]
         assert numbers, title
         assert all(map(math.isfinite, numbers)), title
 
