@@ -159,13 +159,18 @@ class Bench:
     def one_thread(self):
         batches = {way: [COURSE_BATCH] for way in self.ways}
         batches["plain"] = [PLAIN_BATCH, COURSE_BATCH]
-        batches.update({way: [PLAIN_BATCH, COURSE_BATCH] for way in ("torch",) if way in batches})
+        if "torch" in batches:
+            batches["torch"] = [PLAIN_BATCH, COURSE_BATCH]
         cases = {
             ("autoencoder", way, batch): ([self.first[way]], self.request(way, batch))
             for way, sizes in batches.items()
             for batch in sizes
         }
-        for way, batch in (("plain", 32), ("plain", COURSE_BATCH), ("course", COURSE_BATCH)):
+        for way, batch in (
+            ("plain", PLAIN_BATCH),
+            ("plain", COURSE_BATCH),
+            ("course", COURSE_BATCH),
+        ):
             request = self.request(way, batch, kind="forecaster")
             cases["forecaster", way, batch] = [self.first[way]], request
         found = self.rounds(cases)
@@ -211,8 +216,8 @@ class Bench:
                 target = min(value for _, value in epochs) if target is None else target
                 found[name].append(first_below(epochs, target))
         plain = np.array([seconds for seconds, _ in found["plain", "fast"]])
-        for (way, _), reached in found.items():
-            request = cases[way, _]
+        for (way, pace), reached in found.items():
+            request = cases[way, pace]
             seconds = np.array([second for second, _ in reached])
             after = median(epoch for _, epoch in reached)
             setting = f"{request['batch']}, {request['rate']:g}"
