@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from lib.checks import whole
+from lib.tails import finite_scores
 
 
 def population_stability_index(reference, scores, bins=10):
@@ -35,7 +36,8 @@ def population_stability_index(reference, scores, bins=10):
     Raises
     ------
     ValueError
-        If `bins` is no such number, there is no score, or the reference has only one value.
+        If `bins` is no such number, there is no score, one is infinite, or the reference has only
+        one value.
 
     Examples
     --------
@@ -45,7 +47,7 @@ def population_stability_index(reference, scores, bins=10):
     0.88
     """
     whole("bins", bins, 2)
-    reference, scores = _finite("reference", reference), _finite("scores", scores)
+    reference, scores = finite_scores(reference, "reference"), finite_scores(scores)
     above = reference[reference > reference.min()]
     if not len(above):
         raise ValueError(
@@ -93,7 +95,7 @@ def by_span(reference, scores, *, every="7D", fewest=500):
     2024-01-08  1.86  1.0    20.5      14
     """
     whole("fewest", fewest)
-    reference = _finite("reference", reference)
+    reference = finite_scores(reference, "reference")
     found = {}
     for start, span in scores.dropna().groupby(pd.Grouper(freq=every, origin="start_day")):
         if len(span) >= fewest:
@@ -106,14 +108,6 @@ def by_span(reference, scores, *, every="7D", fewest=500):
     columns = ["psi", "ks", "median", "scores"]
     table = pd.DataFrame.from_dict(found, orient="index", columns=columns)
     return table.set_axis(pd.DatetimeIndex(table.index), axis=0)
-
-
-def _finite(name, values):
-    values = np.asarray(values, dtype=float)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        raise ValueError(f"`{name}` must hold a score. Received: none, or only missing ones")
-    return values
 
 
 def _shares(values, inner):

@@ -136,8 +136,8 @@ def _runs(flags):
     return pd.Series(np.cumsum(~flags))[flags]
 
 
-def finite_scores(scores):
-    """Scores as an array without NaN; an error if none is left or one is infinite.
+def finite_scores(scores, name="scores"):
+    """Scores as an array without NaN; an error under that name if none is left or one is infinite.
 
     Examples
     --------
@@ -148,8 +148,7 @@ def finite_scores(scores):
     scores = scores[~np.isnan(scores)]
     if scores.size == 0 or not np.isfinite(scores).all():
         raise ValueError(
-            f"`scores` must hold finite numbers to set a threshold from. "
-            f"Received: {scores.size} scores that are not NaN, "
+            f"`{name}` must hold finite numbers. Received: {scores.size} scores that are not NaN, "
             f"{np.isinf(scores).sum()} of them infinite"
         )
     return scores

@@ -150,7 +150,7 @@ def conformal_p_values(calibration, scores):
     >>> conformal_p_values([1, 2, 3], [0, 2, 4])
     array([1.  , 0.75, 0.25])
     """
-    calibration = np.sort(finite_scores(calibration))
+    calibration = np.sort(finite_scores(calibration, "calibration"))
     values = np.asarray(scores, dtype=float)
     at_or_above = len(calibration) - np.searchsorted(calibration, values, side="left")
     p_values = np.where(np.isnan(values), np.nan, (1 + at_or_above) / (len(calibration) + 1))

@@ -67,8 +67,9 @@ def test_many_equal_values_make_fewer_parts():
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (([], [1.0]), "`reference` must hold a score"),
-        (([1.0, 2.0], [np.nan]), "`scores` must hold a score"),
+        (([], [1.0]), "`reference` must hold finite numbers"),
+        (([1.0, 2.0], [np.nan]), "`scores` must hold finite numbers"),
+        (([1.0, np.inf], [1.0]), "`reference` must hold finite numbers"),
         (([1.0, 1.0], [1.0]), "`reference` must have values that differ"),
         (([1.0, 2.0], [1.0], 1), "`bins` must be"),
         (([1.0, 2.0], [1.0], 2.5), "`bins` must be"),

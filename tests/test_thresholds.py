@@ -272,6 +272,11 @@ def test_p_values_keep_the_index_and_the_gaps():
     pd.testing.assert_series_equal(found, expected)
 
 
+def test_conformal_p_values_need_calibration_scores():
+    with pytest.raises(ValueError, match="`calibration` must hold finite numbers"):
+        thresholds.conformal_p_values([np.nan], [1.0])
+
+
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, np.nan])
 def test_an_alpha_that_is_no_share_is_named(alpha):
     with pytest.raises(ValueError, match=f"`alpha` must be between 0 and 1.*alpha={alpha}"):
