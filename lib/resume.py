@@ -5,6 +5,7 @@ needs. It is replaced in one step after the output was written, so after a kill 
 ahead of it, never behind.
 """
 
+import contextlib
 import datetime
 import json
 import math
@@ -82,12 +83,9 @@ class Output:
         """
         lines = [json.dumps(x, ensure_ascii=False, allow_nan=False) + "\n" for x in records]
         data = "".join(lines).encode("utf-8", "replace")
-        try:
+        with _named("standard output" if self.is_pipe else self.path):
             while data:
                 data = data[os.write(self._file, data) :]
-        except OSError as error:
-            name = "standard output" if self.is_pipe else str(self.path)
-            raise type(error)(error.errno, error.strerror, name) from error
 
     def close(self):
         """Close the file; standard output stays open."""
@@ -115,10 +113,8 @@ def save(path, said):
     ]
     said = {"format": FORMAT, "version": VERSION, **said, "recent": recent}
     data = json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
-    try:
+    with _named(path):
         outputs.write(Path(path), data + b"\n")
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from error
 
 
 def load(path, sensors):
@@ -154,6 +150,15 @@ def load(path, sensors):
             f"not be there yet. Received: {path} ({type(error).__name__}: {error}). Move it away "
             f"to begin anew."
         ) from error
+
+
+@contextlib.contextmanager
+def _named(name):
+    """Let an OSError say which file it is about; Python picks the subclass by the number."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(name)) from error
 
 
 def _checked(said, sensors):
