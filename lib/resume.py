@@ -174,7 +174,7 @@ def _checked(said, sensors):
         raise ValueError("rows of another length")
     place = said["input"]
     said["input"] = {**place, "tail": bytes.fromhex(place["tail"])}
-    if min(place["offset"], place["line"]) < 0:
-        raise ValueError(f"input {place}")
-    said["counts"].items(), said["bad"].items()
+    counted = [*said["counts"].values(), *said["bad"].values()]
+    if min(place["offset"], place["line"], *counted) < 0:
+        raise ValueError("a count below 0")
     return said

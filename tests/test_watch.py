@@ -411,7 +411,8 @@ def test_after_nohup_a_closed_terminal_does_not_stop_it(tmp_path, start):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("format", "x"), ("version", 2), ("sensors", ["wind"]), ("recent", [["2015-07-01", [1]]]),
-     ("recent", [["yesterday", [1, 2]]]), ("input", {}), ("counts", 3), ("header", ["time"])],
+     ("recent", [["yesterday", [1, 2]]]), ("input", {}), ("counts", 3), ("counts", {"rows": -1}),
+     ("bad", {"time": "two"}), ("header", ["time"])],
 )  # fmt: skip
 def test_a_state_of_something_else_is_refused(tmp_path, name, value):
     path, state = write(tmp_path / "rows.csv", TABLE), tmp_path / "state.json"
