@@ -13,9 +13,11 @@ __all__ = [
     "false_alarms_per_1000",
     "false_alarms_per_year",
     "find_events",
+    "flag_metrics",
     "label_events",
     "match_events",
     "point_metrics",
+    "score_metrics",
     "ucr_hit",
     "years",
 ]
@@ -76,18 +78,56 @@ def point_metrics(labels, scores, threshold):
     {'precision': 1.0, 'recall': 0.5, 'f1': 0.67, 'roc_auc': 0.75}
     """
     labels, scores = _scored(labels, scores)
-    flags = scores > threshold
-    both = 0 < labels.sum() < len(labels)
+    return {**flag_metrics(labels, scores > threshold), **score_metrics(labels, scores)}
+
+
+def flag_metrics(labels, flags):
+    """The part of `point_metrics` that looks at flags: from `precision` to `specificity`.
+
+    Parameters
+    ----------
+    labels, flags : array of bool, of the same length
+
+    Returns
+    -------
+    dict of float
+
+    Examples
+    --------
+    >>> flag_metrics(np.array([False, True]), np.array([True, True]))["precision"]
+    0.5
+    """
     return {
         "precision": float(sk_metrics.precision_score(labels, flags, zero_division=0)),
         "recall": float(sk_metrics.recall_score(labels, flags, zero_division=0)),
         "f1": float(sk_metrics.f1_score(labels, flags, zero_division=0)),
         "accuracy": float((flags == labels).mean()),
         "specificity": float(sk_metrics.recall_score(~labels, ~flags, zero_division=0)),
-        "roc_auc": float(sk_metrics.roc_auc_score(labels, scores)) if both else np.nan,
-        "average_precision": (
-            float(sk_metrics.average_precision_score(labels, scores)) if both else np.nan
-        ),
+    }
+
+
+def score_metrics(labels, scores):
+    """The part of `point_metrics` that needs no threshold: `roc_auc`, `average_precision`.
+
+    Parameters
+    ----------
+    labels : array of bool
+    scores : array of float, of the same length, without NaN
+
+    Returns
+    -------
+    dict of float
+
+    Examples
+    --------
+    >>> score_metrics(np.array([False, True]), np.array([0.1, 0.2]))
+    {'roc_auc': 1.0, 'average_precision': 1.0}
+    """
+    if labels.all() or not labels.any():
+        return {"roc_auc": np.nan, "average_precision": np.nan}
+    return {
+        "roc_auc": float(sk_metrics.roc_auc_score(labels, scores)),
+        "average_precision": float(sk_metrics.average_precision_score(labels, scores)),
     }
 
 

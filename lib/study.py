@@ -124,15 +124,15 @@ def run_cell(cell):
         "versions": stamps.versions(),
     }
     try:
-        return [{**base, "position": place, **row} for place, row in enumerate(_judged(cell, base))]
+        return [{**base, "position": place, **row} for place, row in enumerate(_judged(cell))]
     except Exception as error:
         # Whatever it is, the other cells go on, and the row says what it was.
         return [{**base, "error": f"{type(error).__name__}: {error}"}]
 
 
-def _judged(cell, base):
+def _judged(cell):
     """Yield what differs between the rows of a cell: the rules, and all that depends on them."""
-    from lib.study_metrics import study_metrics
+    from lib.study_metrics import study_metrics, threshold_free
 
     contest = contests.load(cell["data"])
     budget = contestants.Budget(**cell["budget"])
@@ -145,21 +145,25 @@ def _judged(cell, base):
         budget=budget,
         period=contest.period,
     )
+    smoothed = functools.cache(functools.partial(_smoothed, contest, calibration, scores))
+    free = functools.cache(lambda rows: threshold_free(contest.labels, smoothed(rows)[1]))
     for given in cell["thresholds"]:
         rule = {"smooth": 1, "factor": 1.0, **given}
-        usual, judged = (_smoothed(part, rule["smooth"]) for part in (calibration, scores))
-        judged = judged[contest.labels.index]
-        judged = judged.fillna(judged.min())  # without enough history no row is called anomalous
+        usual, judged = smoothed(rule["smooth"])
         line = grid.threshold_of(rule, usual, judged, contest.labels)
-        metrics = study_metrics(contest.labels, judged, line)
+        metrics = study_metrics(contest.labels, judged, line, free=free(rule["smooth"]))
         metrics["anomalous"] = int(contest.labels.sum())  # points; with it, counts can be pooled
         yield {"window": window, **cell["budget"], **facts, **rule, "threshold": line, **metrics}
 
 
-def _smoothed(scores, rows):
-    """Mean over the last rows: known when the row is."""
-    smooth = scoring.trailing_mean(scores.to_numpy()[:, np.newaxis], rows)[:, 0]
-    return pd.Series(smooth, scores.index, name="score")
+def _smoothed(contest, calibration, scores, rows):
+    """Mean over the last rows, known when the row is: of the calibration, and of what is judged."""
+    usual, judged = (
+        pd.Series(scoring.trailing_mean(part.to_numpy()[:, np.newaxis], rows)[:, 0], part.index)
+        for part in (calibration, scores)
+    )
+    judged = judged[contest.labels.index]
+    return usual, judged.fillna(judged.min())  # without enough history no row is called anomalous
 
 
 @functools.cache

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from lib.metrics import event_metrics, false_alarms_per_1000, label_events, point_metrics, ucr_hit
+from lib.metrics import (
+    event_metrics,
+    false_alarms_per_1000,
+    flag_metrics,
+    label_events,
+    score_metrics,
+    ucr_hit,
+)
 from lib.ranges import affiliation_metrics, affiliation_random, point_adjusted_f1, range_metrics
 from lib.volume import WINDOW, scored_points, volume_metrics
 
@@ -13,7 +20,7 @@ WITHOUT_AN_ANOMALY = {
 }
 
 
-def study_metrics(labels, scores, threshold, *, window=WINDOW):
+def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
     """Judge one score by every metric of the study.
 
     Points without a score (NaN) are left out of all of them, and so are their labels: what
@@ -30,6 +37,8 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW):
         A score above it is a flag; infinite: none is.
     window : int
         Largest buffer of the volumes, in points: the same for all that is compared.
+    free : dict, optional
+        What `threshold_free` returns for these labels and scores, if that is known already.
 
     Returns
     -------
@@ -61,21 +70,56 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW):
         raise ValueError(f"`threshold` must be a number. Received: threshold={threshold!r}")
     known, values = scored_points(labels, scores)
     flags = values > threshold
+    free = threshold_free(labels, scores, window=window) if free is None else free
     result = {
         "points": len(known),
         "flags": flags.sum(),
-        **point_metrics(known, values, threshold),
+        **flag_metrics(known, flags),
+        **{name: free[name] for name in ("roc_auc", "average_precision")},
         **_events(known, flags),
         **_prefixed("range", range_metrics(known, flags)),
-        **volume_metrics(known, values, window=window),
+        **{name: free[name] for name in ("vus_roc", "vus_pr")},
         **_prefixed("affiliation", affiliation_metrics(known, flags)),
         "affiliation_random_recall": affiliation_random(known, flags)["recall"],
-        "ucr_hit": ucr_hit(labels, scores) if len(label_events(labels)) == 1 else np.nan,
+        "ucr_hit": free["ucr_hit"],
         "false_alarms_per_1000": false_alarms_per_1000(known, flags),
         "point_adjusted_f1": point_adjusted_f1(known, flags),
     }
     empty = set() if known.any() else result.keys() - WITHOUT_AN_ANOMALY
     return {name: np.nan if name in empty else float(value) for name, value in result.items()}
+
+
+def threshold_free(labels, scores, *, window=WINDOW):
+    """The metrics that need no threshold: the same for all lines tried on the same scores.
+
+    Parameters
+    ----------
+    labels, scores, window
+        As in `study_metrics`.
+
+    Returns
+    -------
+    dict of float
+        `roc_auc`, `average_precision`, `vus_roc`, `vus_pr`, `ucr_hit`.
+
+    Raises
+    ------
+    ValueError
+        If `labels` are not boolean, lengths differ, or there is no score.
+
+    Examples
+    --------
+    >>> labels = np.arange(1000) // 10 == 50
+    >>> free = threshold_free(labels, labels + 0.0)
+    >>> free["ucr_hit"], study_metrics(labels, labels + 0.0, 0.5, free=free)["roc_auc"]
+    (True, 1.0)
+    """
+    known, values = scored_points(labels, scores)
+    return {
+        **score_metrics(known, values),
+        **volume_metrics(known, values, window=window),
+        "ucr_hit": ucr_hit(labels, scores) if len(label_events(labels)) == 1 else np.nan,
+    }
 
 
 def missing_reasons(result):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import contestants, contests, grid, results, study
+from lib import contestants, contests, grid, results, study, study_metrics
 from lib.__main__ import main
 from lib.metrics import point_metrics
 from lib.specifications import ParameterError
@@ -124,6 +124,28 @@ def test_a_rule_may_smooth_the_scores_first(tmp_path):
     assert smooth["threshold"] == pytest.approx(usual.max())
     assert smooth["flags"] == (scores[contest.labels.index] > usual.max()).sum()
     assert smooth["flags"] != plain["flags"]
+
+
+def test_what_needs_no_threshold_is_computed_once_for_each_smoothing(tmp_path, monkeypatch):
+    path = write(tmp_path)
+    [cell] = [c for c in grid.read(path).cells if c["detector"] == "last_value"]
+    rules = [
+        {"rule": "maximum"},
+        {"rule": "maximum", "smooth": 5},
+        {"rule": "oracle"},
+        {"rule": "percentile", "q": 99.0, "smooth": 5},
+    ]
+    one_by_one = [study.run_cell({**cell, "thresholds": [rule]})[0] for rule in rules]
+    real, calls = study_metrics.volume_metrics, []
+    monkeypatch.setattr(
+        study_metrics, "volume_metrics", lambda *a, **k: calls.append(1) or real(*a, **k)
+    )
+    together = study.run_cell({**cell, "thresholds": rules})
+    assert len(calls) == 2
+    for place, row in enumerate(together):
+        alone = {**one_by_one[place], "position": place}
+        same = ({n: v for n, v in x.items() if n not in TIMES} for x in (row, alone))
+        assert len({json.dumps(x) for x in same}) == 1  # names, their order, and values
 
 
 def test_the_oracle_is_an_upper_bound(serial):
