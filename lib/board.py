@@ -15,11 +15,8 @@ from lib.csvfile import did_you_mean
 FAMILIES = ("nab", "skab")  # each of which is one data set
 LINE = {"rule": "percentile", "q": 99.0, "smooth": 1, "factor": 1.0}  # the usual threshold
 CAN_CHANGE = ("units", "latent", "loss", "activation", "normalise", "aggregate")  # of the budget
-LENGTH = (
-    "epochs",
-    "patience",
-    "max_windows",
-)  # of the budget too; the usual one is the series' own
+# Of the budget too; the usual ones are the series' own.
+LENGTH = ("epochs", "patience", "max_windows")
 
 
 def data_set(name):
