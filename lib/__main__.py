@@ -255,18 +255,23 @@ def main(words=None):
         0 if all is well, 1 if a notebook failed or something is missing, 2 for a request that
         cannot be carried out, 130 after Ctrl-C.
     """
-    from lib.specifications import ParameterError
-    from lib.storage import DetectorError
-
     arguments = _parser().parse_args(words)
     try:
         return arguments.function(arguments)
-    except (ParameterError, DetectorError, notebooks.NotebookError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("Interrupted. All kernels have been stopped; no file is half written.")
         return 130
+    except _refusals() as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _refusals():
+    """Errors whose message is all there is to say; looked up only when something was raised."""
+    from lib.specifications import ParameterError
+    from lib.storage import DetectorError
+
+    return ParameterError, DetectorError, notebooks.NotebookError, OSError
 
 
 if __name__ == "__main__":
