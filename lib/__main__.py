@@ -5,7 +5,6 @@ in an environment where packages are missing.
 """
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
@@ -82,7 +81,9 @@ def fetch(arguments):
 
 def study(arguments):
     """Run what is missing of a grid of the comparison study; resumable, and two may run at once."""
-    os.environ |= {name: "1" for name in ONE_THREAD if name not in os.environ}
+    from lib import execution
+
+    execution.take_one_thread()  # before NumPy is imported: cells run side by side
     from lib import study
 
     options = {name: getattr(arguments, name) for name in ("jobs", "backend", "scheduler", "again")}
@@ -230,9 +231,6 @@ COMMANDS = {
     "readme": readme,
 }
 
-
-# Before NumPy is imported: a study runs cells side by side, each on one thread.
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 FLAGS = {
     "refresh": ("--all", "also those that are fresh"),

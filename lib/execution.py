@@ -13,6 +13,21 @@ from asyncio.subprocess import DEVNULL, PIPE
 from lib import notebooks
 from lib.notebooks import text
 
+# How many threads BLAS takes when NumPy is imported, and TensorFlow when Keras is.
+ONE_THREAD = dict.fromkeys(
+    (
+        *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+        *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    ),
+    "1",
+)
+
+
+def take_one_thread():
+    """Let what is imported from now on compute on one thread, unless the user said otherwise."""
+    for name, number in ONE_THREAD.items():
+        os.environ.setdefault(name, number)
+
 
 async def execute(source, target, values, environment, on_cells):
     """Execute a notebook; whatever happens, `target` is afterwards old, or new and whole.

@@ -16,17 +16,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lib import notebooks, outputs, parameters
-from lib.execution import execute, failure
+from lib.execution import ONE_THREAD, execute, failure
 from lib.notebooks import NotebookError
 
 # A network of this size gains nothing from a second thread, and a second notebook does. One
 # thread also makes the sums, and so the stored outputs, the same on every number of cores.
-KERNEL_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "LIB_PROGRESS": "0",
-}
+KERNEL_ENVIRONMENT = {**ONE_THREAD, "LIB_PROGRESS": "0"}
 
 
 def pytest_configure():

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import importlib.util
 import json
-import os
 import sys
 import time
 
@@ -19,12 +18,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from lib import contestants, contests, grid, scoring, stamps
+from lib.execution import take_one_thread
 from lib.results import Results
 from lib.specifications import ParameterError
 
 BACKENDS = ("loky", "dask")
 PATIENCE = 60  # seconds to wait for a first worker of a cluster
-ALONE = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def run(path, *, jobs=1, backend="loky", scheduler=None, again=False):
@@ -112,8 +111,7 @@ def run_cell(cell):
         One row for each threshold rule: settings, seconds, metrics, versions, the SHA-256 of the
         data and of the code. A cell that fails has one row, with `error`, the reason.
     """
-    for name in ALONE:
-        os.environ.setdefault(name, "1")
+    take_one_thread()
     base = {
         **{name: cell[name] for name in ("data", "detector", "seed", "window")},
         "settings": json.dumps(cell["budget"], sort_keys=True),

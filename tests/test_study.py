@@ -285,6 +285,22 @@ def test_a_failing_cell_is_a_row_and_the_others_go_on(tmp_path, monkeypatch, cap
     assert len(table(path)) == 3 * CELLS
 
 
+def test_a_study_takes_one_thread_before_numpy_is_there(tmp_path):
+    path = write(tmp_path, GRID.replace("[0, 1, 2, 3, 4, 5]", "[0]").replace('"discord", ', ""))
+    script = (
+        "import os, sys; from lib.__main__ import main; from lib import execution\n"
+        "real = execution.take_one_thread\n"
+        "execution.take_one_thread = lambda: (print('numpy' in sys.modules), real())\n"
+        f"main(['study', {str(path)!r}])\n"
+        "print(*(os.environ[name] for name in execution.ONE_THREAD))"
+    )
+    kept = {k: v for k, v in os.environ.items() if "NUM_" not in k} | {"MKL_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", script]
+    said = subprocess.check_output(command, cwd=ROOT, env=kept, text=True).splitlines()
+    assert said[0] == "False"
+    assert said[-1] == "1 1 2 1 1"
+
+
 def test_rows_of_other_code_are_pointed_out(serial, tmp_path, capsys):
     path = write(tmp_path)
     today = study.code_hash()
