@@ -5,6 +5,7 @@ in an environment where packages are missing.
 """
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -232,6 +233,8 @@ COMMANDS = {
 }
 
 
+NOBODY_READS = 128 + 13  # how a shell counts an end by SIGPIPE
+
 FLAGS = {
     "refresh": ("--all", "also those that are fresh"),
     "exercises": ("--check", "only say what is stale"),
@@ -251,15 +254,22 @@ def main(words=None):
     -------
     int
         0 if all is well, 1 if a notebook failed or something is missing, 2 for a request that
-        cannot be carried out, 130 after Ctrl-C.
+        cannot be carried out, 130 after Ctrl-C, 141 if whoever read the output has gone, as
+        `head` does (but `watch` says so, and ends with 2).
     """
     arguments = _parser().parse_args(words)
     try:
-        return arguments.function(arguments)
+        code = arguments.function(arguments)
+        sys.stdout.flush()  # at exit it would be too late for an answer
+        return code
     except KeyboardInterrupt:
         print("Interrupted. All kernels have been stopped; no file is half written.")
         return 130
     except _refusals() as error:
+        if isinstance(error, BrokenPipeError) and error.filename is None:  # of `print`
+            # What is still to be written must not be tried once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return NOBODY_READS
         print(f"error: {error}", file=sys.stderr)
         return 2
 

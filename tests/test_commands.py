@@ -1,5 +1,6 @@
 """The commands that start no kernel: list, check, readme."""
 
+import os
 import subprocess
 import sys
 from hashlib import sha256
@@ -51,6 +52,21 @@ def test_exercises_and_solutions_are_not_notebooks_of_the_course(example, save):
         (course / folder).mkdir()
         (course / folder / f"{NAME}.ipynb").write_text("{}", encoding="utf-8")
     assert [found.name for found in notebooks.find(course)] == [NAME]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such error of its own")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("word", ["list", "fetch"])
+def test_a_reader_that_has_gone_ends_a_command_quietly(word, unbuffered):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", word], stdout=writing, stderr=subprocess.PIPE,
+        cwd=notebooks.COURSE.parent,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_check_says_that_this_environment_is_fine(capsys):
