@@ -55,7 +55,7 @@ def friedman(table):
     Raises
     ------
     ValueError
-        If no data set is complete, or there are fewer than three detectors.
+        If fewer than two data sets are complete, or there are fewer than three detectors.
 
     Examples
     --------
@@ -64,12 +64,11 @@ def friedman(table):
     >>> round(result["chi2"], 2), round(result["p"], 3)
     (6.5, 0.039)
     """
-    complete = _complete(table)
-    sets, detectors = complete.shape
-    whole("detectors", detectors, 3)
+    complete = _complete(table).round(DECIMALS)
+    sets, detectors = whole("sets", len(complete), 2), whole("detectors", complete.shape[1], 3)
     if complete.nunique(axis=1).max() == 1:  # nobody differs from anybody
         return {"sets": sets, "detectors": detectors, "chi2": 0.0, "p": 1.0, "f": 0.0, "p_f": 1.0}
-    chi2, p = stats.friedmanchisquare(*complete.round(DECIMALS).to_numpy().T)
+    chi2, p = stats.friedmanchisquare(*complete.to_numpy().T)
     rest = sets * (detectors - 1) - chi2
     f = (sets - 1) * chi2 / rest if rest > 1e-9 else np.inf  # infinite: all sets agree
     p_f = stats.f.sf(f, detectors - 1, max((detectors - 1) * (sets - 1), 1))

@@ -69,6 +69,8 @@ def test_friedman_of_equal_columns_finds_nothing_and_warns_of_nothing():
     equal = pd.DataFrame(np.tile([[1.0], [2.0]], 3), columns=list("abc"))
     assert ranking.friedman(equal)["p"] == ranking.friedman(equal)["p_f"] == 1
     assert ranking.mean_ranks(equal).tolist() == [2, 2, 2]
+    noise = equal + [[1e-12, 0, 0], [0, 0, 0]]
+    assert ranking.friedman(noise) == ranking.friedman(equal)
 
 
 def test_friedman_where_all_sets_agree_is_certain():
@@ -90,6 +92,8 @@ def test_ranks_need_a_complete_data_set():
         ranking.mean_ranks(pd.DataFrame({"a": [1, 2], "b": [None, 1], "c": [1, None]}))
     with pytest.raises(ValueError, match="of at least 3"):
         ranking.friedman(DEMSAR[["C4.5", "C4.5+m"]])
+    with pytest.raises(ValueError, match="`sets` must be an integer of at least 2"):
+        ranking.friedman(DEMSAR.head(1))
     with pytest.raises(ValueError, match="`alpha` must be between 0 and 1"):
         ranking.nemenyi_distance(4, 14, alpha=0)
 
