@@ -69,7 +69,7 @@ def test_friedman_of_equal_columns_finds_nothing_and_warns_of_nothing():
     equal = pd.DataFrame(np.tile([[1.0], [2.0]], 3), columns=list("abc"))
     assert ranking.friedman(equal)["p"] == ranking.friedman(equal)["p_f"] == 1
     assert ranking.mean_ranks(equal).tolist() == [2, 2, 2]
-    noise = equal + [[1e-12, 0, 0], [0, 0, 0]]
+    noise = equal.add([1e-12, 0, 0])
     assert ranking.friedman(noise) == ranking.friedman(equal)
 
 
