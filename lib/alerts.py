@@ -3,7 +3,6 @@
 from datetime import timedelta
 from numbers import Real
 
-import numpy as np
 import pandas as pd
 
 
@@ -146,5 +145,4 @@ def openings(flags, cool_down):
     >>> openings(pd.Series([True, False, True, False, False, True]), cool_down=2).tolist()
     [True, False, False, False, False, True]
     """
-    opened = np.isin(flags.index, episodes(flags, cool_down)["start"])
-    return pd.Series(opened, flags.index)
+    return pd.Series(flags.index.isin(episodes(flags, cool_down)["start"]), flags.index)
