@@ -145,8 +145,10 @@ class RowReader:
     """
 
     def __init__(self, sensors, time=None, time_format=None, sep=","):
-        if not isinstance(sep, str) or len(sep) != 1:
-            raise ParameterError(f"`sep` must be one character. Received: sep={sep!r}")
+        if not isinstance(sep, str) or len(sep) != 1 or sep in '"\r\n':
+            raise ParameterError(
+                f"`sep` must be one character, no quote or line end. Received: sep={sep!r}"
+            )
         self.sensors, self.time, self.time_format, self.sep = list(sensors), time, time_format, sep
         self.header = None
 

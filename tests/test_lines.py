@@ -144,7 +144,7 @@ def test_a_file_that_begins_anew_may_have_another_header_or_none(reader):
         reader.begin(b"\0")
 
 
-@pytest.mark.parametrize("sep", ["", ",,", None, 1])
+@pytest.mark.parametrize("sep", ["", ",,", None, 1, '"', "\n"])
 def test_a_separator_is_one_character(sep):
     with pytest.raises(ParameterError, match="`sep` must be one character"):
         RowReader(["level"], sep=sep)
