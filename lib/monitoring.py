@@ -60,7 +60,7 @@ class Metrics:
         self.received.set_to_current_time()
 
     def restore(self, counts, bad):
-        """Count on from what a watcher before this one counted."""
+        """Count on from what a watcher before this one counted; the blame begins at 0 again."""
         for name, count in counts.items():
             self.counts[name].inc(count)
         for reason, count in bad.items():

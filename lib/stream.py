@@ -62,9 +62,9 @@ class Stream:
     angles : sequence of str
         As in `sensors_of`: the rows hold degrees.
     gap : float, default=10
-        A step in time longer than so many usual ones (the median of the last 50) is a gap: the
-        rows before it say nothing about those after it, so the stream begins anew. `math.inf` for
-        never.
+        A step in time longer than so many usual ones (the median of the last 50, or of those
+        between the rows in `recent`, if they are fewer) is a gap: the rows before it say nothing
+        about those after it, so the stream begins anew. `math.inf` for never.
 
     Attributes
     ----------
