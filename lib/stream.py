@@ -4,6 +4,7 @@ The rows that the next score rests on are remembered as they came. Given them ba
 the detector judges on as if nothing had happened, to the last bit.
 """
 
+import datetime
 import itertools
 import math
 import statistics
@@ -17,6 +18,8 @@ from lib.specifications import ParameterError
 STEPS = 50  # steps in time from which the usual one is taken
 TURNS = {"sin": math.sin, "cos": math.cos}
 FEWEST_STEPS = 3  # before that, no step is a gap
+AHEAD = 86_400.0  # seconds; a clock without a time zone is up to 14 hours ahead of UTC
+LONGEST = 1e10  # seconds, some 300 years
 
 
 def sensors_of(features, angles=()):
@@ -65,6 +68,8 @@ class Stream:
         A step in time longer than so many usual ones (the median of the last 50, or of those
         between the rows in `recent`, if they are fewer) is a gap: the rows before it say nothing
         about those after it, so the stream begins anew. `math.inf` for never.
+    ahead : float
+        Seconds by which the time of a row may be ahead of the clock (UTC); by default a day.
 
     Attributes
     ----------
@@ -78,10 +83,14 @@ class Stream:
         In the score of the last row; NaN where it has none.
     """
 
-    def __init__(self, detector, angles=(), gap=10.0):
+    def __init__(self, detector, angles=(), gap=10.0, ahead=AHEAD):
         if not gap > 0:
             raise ParameterError(f"`gap` must be above 0. Received: gap={gap}")
-        self.detector, self.gap = detector, gap
+        if not 0 <= ahead <= LONGEST:
+            raise ParameterError(
+                f"`ahead` must be from 0 to {LONGEST:.0e}. Received: ahead={ahead}"
+            )
+        self.detector, self.gap, self.ahead = detector, gap, datetime.timedelta(seconds=ahead)
         self._owners = sensors_of(detector.features_, angles)
         self.sensors = list(dict.fromkeys(self._owners.values()))
         # As `faults.unroll_angles` does it for many rows, which for one takes ten times as long.
@@ -130,9 +139,10 @@ class Stream:
         Raises
         ------
         lines.BadLine
-            If the row is not later than the last one; then it leaves no trace.
+            If the row is ahead of the clock, or not later than the last one; then it leaves no
+            trace.
         """
-        self._check_later(time)
+        self._check_time(time)
         gap = self._gap_before(time)
         if gap:
             self.detector.reset()
@@ -171,7 +181,9 @@ class Stream:
             shares[self._owners[feature]] += share
         self.shares = shares
 
-    def _check_later(self, time):
+    def _check_time(self, time):
+        if time > datetime.datetime.now(datetime.UTC).replace(tzinfo=None) + self.ahead:
+            raise BadLine("future", time.isoformat(" "))  # it would make all that follow late
         if self.recent and time <= self.last:
             reason = "repeated" if time == self.last else "late"
             raise BadLine(reason, f"{time.isoformat(' ')} after {self.last.isoformat(' ')}")

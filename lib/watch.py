@@ -7,7 +7,6 @@ two repeats at most that one line.
 """
 
 import contextlib
-import datetime
 import signal
 import sys
 import threading
@@ -20,11 +19,9 @@ from lib.csvfile import did_you_mean
 from lib.lines import BadLine, Lines, RowReader
 from lib.monitoring import Metrics
 from lib.specifications import ParameterError
-from lib.stream import Stream
+from lib.stream import AHEAD, Stream
 
 EVERY = 0.5  # seconds between two states while rows wait to be read
-AHEAD = 86_400.0  # seconds; a clock without a time zone is up to 14 hours ahead of UTC
-LONGEST = 1e10  # seconds, some 300 years
 INTERRUPTED = 130
 
 
@@ -42,23 +39,16 @@ class Watch:
         Where to keep what a restart needs.
     before : dict, optional
         What `resume.load` found there; `source` and `output` were opened by it.
-    ahead : float
-        Seconds by which the time of a row may be ahead of the clock.
     flags_only : bool
         Write no line for a row that is not flagged.
     """
 
     def __init__(
         self, stream, reader, source, output, metrics, *,
-        state=None, before=None, ahead=AHEAD, flags_only=False,
+        state=None, before=None, flags_only=False,
     ):  # fmt: skip
         self.stream, self.reader, self.source, self.output = stream, reader, source, output
         self.metrics, self.state, self.flags_only = metrics, state, flags_only
-        if not 0 <= ahead <= LONGEST:
-            raise ParameterError(
-                f"`ahead` must be from 0 to {LONGEST:.0e}. Received: ahead={ahead}"
-            )
-        self.ahead = datetime.timedelta(seconds=ahead)
         self.bad, self._pending, self._lines = Counter(), [], Lines()
         self._offset, self._tail, self._number = 0, b"", 0
         self._is_at_start, self._is_catching_up = True, False
@@ -130,7 +120,6 @@ class Watch:
             moment, values = self.reader.row(line)
             if self._was_seen(moment):
                 return
-            self._check_not_ahead(moment)
             record = self.stream.judge(moment, values)
         except BadLine as error:
             self._pass_over(error, self._number)
@@ -148,11 +137,6 @@ class Watch:
         """Rows of a file or pipe that begins anew, and brings the old rows once more."""
         self._is_catching_up = self._is_catching_up and moment <= self.stream.last
         return self._is_catching_up
-
-    def _check_not_ahead(self, moment):
-        # The one row would make all that follow late.
-        if moment > datetime.datetime.now(datetime.UTC).replace(tzinfo=None) + self.ahead:
-            raise BadLine("future", moment.isoformat(" "))
 
     def _pass_over(self, error, number):
         self.bad[error.reason] += 1
@@ -218,9 +202,9 @@ def run(
         Wait for more at the end of the file.
     time, time_format, sep
         As in `lines.RowReader`.
-    angles, gap
+    angles, gap, ahead
         As in `stream.Stream`.
-    ahead, flags_only
+    flags_only
         As in `Watch`.
     port : int, optional
         Where to serve metrics for Prometheus; by default they are not served.
@@ -241,7 +225,7 @@ def run(
     _check_files(path, output, state, follow)
     from lib.detector import Detector  # after what is quick to check
 
-    stream = Stream(Detector.load(folder), angles, gap)
+    stream = Stream(Detector.load(folder), angles, gap, ahead)
     reader = RowReader(stream.sensors, time, time_format, sep)
     metrics = Metrics(stream.detector.threshold_, stream.sensors)
     before = resume.load(state, stream.sensors) if state else None
@@ -251,7 +235,7 @@ def run(
     with contextlib.closing(source), contextlib.closing(sink), _signals() as (stop, received):
         if port is not None:
             _say(f"metrics: {metrics.serve(port, host)}")
-        options = {"state": state, "before": before, "ahead": ahead, "flags_only": flags_only}
+        options = {"state": state, "before": before, "flags_only": flags_only}
         watch = Watch(stream, reader, source, sink, metrics, **options)
         _say(f"watching: {path}, with {stream.detector!r}")
         watch.run(stop)
