@@ -60,7 +60,10 @@ def rows(table, **changed):
     """
     fits = table["error"].isna() & _matches(table, {**_usual(table), **LINE, **changed})
     if not fits.any():
-        raise ValueError(f"`table` must have rows with {changed or 'the usual settings'}.")
+        raise ValueError(
+            f"`table` must have rows with {changed or 'the usual settings'}. "
+            f"Received: none among {len(table)}"
+        )
     chosen = table[fits]
     return chosen.assign(data_set=chosen["data"].map(data_set))
 

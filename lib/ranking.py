@@ -112,11 +112,17 @@ def all_pairs(table):
     Parameters
     ----------
     table : DataFrame of n_sets by n_detectors
+        Of a data set with a missing value, the pairs without it are tested all the same.
 
     Returns
     -------
     DataFrame
         One row for each pair: index `first`, `second`; columns as `paired_test`, and `p_holm`.
+
+    Raises
+    ------
+    ValueError
+        If two detectors have no data set in common.
 
     Examples
     --------
