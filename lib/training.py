@@ -104,10 +104,13 @@ def _batches(order, size):
 
 def _epoch(step, model, inputs, targets, batches):
     """Take one step per batch; return the mean loss over all windows."""
-    model.reset_metrics()  # Keras averages over the steps since, each weighed by its windows
+    total = 0.0
     for batch in batches:
+        # Before version 3.15 Keras gave the mean over all steps since this call, now that of one.
+        model.reset_metrics()
         logs = step(inputs[batch], targets[batch], return_dict=True)
-    return float(logs["loss"])
+        total += len(batch) * float(logs["loss"])
+    return total / sum(map(len, batches))
 
 
 class _Best:

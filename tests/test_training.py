@@ -107,6 +107,19 @@ def test_validation_is_never_trained_on():
     assert digests[0] == digests[1] == [digest_of(alone)]
 
 
+# Losses
+
+
+def test_both_losses_are_means_over_all_windows(monkeypatch):
+    monkeypatch.setattr(training, "SCORED_AT_ONCE", 8)  # the 20 in three steps, the last of 4
+    later = LATER * np.linspace(0.1, 5.0, len(LATER)).reshape(-1, 1, 1)  # no part as the whole
+    model = dense(learning_rate=1e-9)  # and so all windows meet the same weights
+    options = {"validation": (later, later), "epochs": 1, "batch_size": 16}
+    history = training.fit(model, WINDOWS, WINDOWS, **options)
+    losses = [float(np.abs(model(part) - part).mean()) for part in (WINDOWS, later)]
+    np.testing.assert_allclose(history.loc[1], losses, rtol=1e-5)
+
+
 # History
 
 
