@@ -9,7 +9,9 @@ A module imports only from those above it:
 `preparation`                             form, clock and window of somebody's own series
 `windowing`                               split, scaling, series -> windows -> series
 `faults`, `injection`                     rules that label real faults; faults put in on purpose
-`models`, `training`                      networks, and their seeded training
+`models`                                  networks
+`forward`, `gradients`, `backward`        the same computed in NumPy, faster; trained in NumPy
+`training`                                seeded training, by Keras or in NumPy
 `scoring`, `neighbours`                   errors -> one score per time point
 `tails`, `thresholds`                     scores -> a threshold -> flags
 `dated`, `metrics`                        how good that is
@@ -20,7 +22,6 @@ A module imports only from those above it:
 `network_contestants`, `contestants`      the detectors of the study, behind one call
 `plant_contests`, `contests`              its data sets: what to learn from, what to judge
 `recipe`, `storage`                       what a detector accepts, and how it is stored
-`forward`                                 a trained network computed in NumPy, faster than by Keras
 `learning`, `detector`                    all of it in one object: fit, score, flag, save, update
 `alerts`, `drift`                         flags -> calls for an operator; scores that have moved
 `plotting`, `interactive`                 the figures, and what moves for who looks on

@@ -43,7 +43,7 @@ def compiled(model):
     >>> np.allclose(compiled(model).predict(windows), model.predict(windows, verbose=0), atol=1e-6)
     True
     """
-    layers = _chain(model)
+    layers = chain(model)
     steps = [_step(layer) for layer in layers]
     return model if not steps or None in steps else Forward(steps)
 
@@ -83,8 +83,26 @@ class Forward:
         return np.moveaxis(values, -1, 0)
 
 
-def _chain(model):
-    """Layers from input to output, none if they are not one chain of Keras's own kinds."""
+def chain(model):
+    """Return the layers from input to output; none if they are no chain of Keras's own kinds.
+
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    list of keras.Layer
+        Without the input layer.
+
+    Examples
+    --------
+    >>> from lib import models, more_models
+    >>> [layer.name for layer in chain(models.build_lstm_forecaster(5, units=(2,)))]
+    ['lstm_1', 'dense', 'forecast']
+    >>> chain(more_models.build_gru_autoencoder(5, units=2))[0].name
+    'encoder'
+    """
     layers, last = [], model.inputs[0]
     for layer in model.layers:
         if type(layer).__name__ != "InputLayer":

@@ -15,11 +15,12 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 # In the order in which data flows; a module imports only from modules that stand before it.
 ORDER = [
     *["backend", "checks", "csvfile", "reader", "downloads", "fetch", "data"],
-    *["preparation", "windowing", "faults", "injection", "models", "training", "scoring"],
+    *["preparation", "windowing", "faults", "injection"],
+    *["models", "forward", "gradients", "backward", "training", "scoring"],
     *["neighbours", "tails", "thresholds", "dated", "metrics", "affiliation", "ranges", "volume"],
     *["study_metrics", "window_baselines", "baselines"],
     *["sizes", "more_models", "network_contestants", "contestants", "plant_contests", "contests"],
-    *["recipe", "storage", "forward", "learning", "detector", "alerts", "drift"],
+    *["recipe", "storage", "learning", "detector", "alerts", "drift"],
     *["plotting", "interactive"],
     *["specifications"],
     *["parameters", "notebooks", "outputs", "stamps", "execution", "installation", "runner"],
@@ -28,6 +29,7 @@ ORDER = [
     *["board", "resampling", "comparison", "ranking", "__main__"],
 ]
 NEED_A_NETWORK = {"backend", "models", "training", "recipe", "learning", "detector"} | {
+    "backward",
     "more_models",
     "network_contestants",
 }
