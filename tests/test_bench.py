@@ -55,16 +55,18 @@ def test_the_report_names_versions_and_what_is_absent(written):
         assert (f"{package} " in said.split("Made by")[1].split("\n")[0]) != absent
 
 
+@pytest.mark.parametrize("decay", [False, True])
 @pytest.mark.parametrize("way", ["numpy", "torch", "jax"])
-def test_all_ways_train_the_same(way, monkeypatch):
+def test_all_ways_train_the_same(way, decay, monkeypatch):
     """From the same weights, on the same batches: the same validation losses."""
     monkeypatch.syspath_prepend(FOLDER)
     if way != "numpy":
         pytest.importorskip(way, reason=f"python -m pip install {way}")
     import keras_ways
 
-    training = {**SIZES, "batch": 64, "rate": 1e-3, "epochs": 3}
+    training = {**SIZES, "batch": 64, "rate": 1e-3, "epochs": 3, "decay": decay}
     expected = [loss for _, loss in keras_ways.train(way="course", **training)]
-    by_hand = importlib.import_module(f"{way}_ways").train(**training)
-    np.testing.assert_allclose([loss for _, loss in by_hand], expected, rtol=1e-4)
+    module = keras_ways if way == "numpy" else importlib.import_module(f"{way}_ways")
+    found = module.train(way=way, **training)
+    np.testing.assert_allclose([loss for _, loss in found], expected, rtol=1e-4)
     assert expected[-1] < expected[0]

@@ -1,6 +1,7 @@
 """What all ways to train share: the windows, the first weights, the clock."""
 
 import functools
+import math
 import resource
 import sys
 import time
@@ -41,17 +42,25 @@ def batches(rng, count, size):
     return [order[start : start + size] for start in range(0, count, size)]
 
 
-def epochs_by(step, loss, count, batch, epochs, target=None, seed=0):
-    """Train by hand: seconds since the start, and validation loss, after each epoch."""
-    rng, reached, started = np.random.default_rng(seed), [], time.perf_counter()
-    for _ in range(epochs):
-        for places in batches(rng, count, batch):
-            step(places)
-        value = loss()
-        reached.append([time.perf_counter() - started, value])
-        if target is not None and value <= target:
-            break
+def epochs_by(step, loss, count, request):
+    """Train by hand: seconds since the start, and validation loss, after each epoch.
+
+    `step` takes the places of a batch's windows and a learning rate; with `decay` in the request
+    that falls in a straight line, as in `training.fit`.
+    """
+    rng, reached, started = np.random.default_rng(0), [], time.perf_counter()
+    rates = iter(_rates(count, request))
+    for _ in range(request["epochs"]):
+        for places in batches(rng, count, request["batch"]):
+            step(places, next(rates))
+        reached.append([time.perf_counter() - started, loss()])
     return reached
+
+
+def _rates(count, request):
+    steps = request["epochs"] * math.ceil(count / request["batch"])
+    last = 0.0 if request.get("decay") else request["rate"]
+    return np.linspace(request["rate"], last, steps, endpoint=False).tolist()
 
 
 def peak_memory():

@@ -93,16 +93,16 @@ def adam(weights, moments, x, rate):
     return moved, (count, first, second)
 
 
-def train(window, units, latent, count, held_out, batch, rate, epochs, target=None, way=None):
+def train(window, units, latent, count, held_out, **request):
     inputs, later = (np.ascontiguousarray(part) for part in windows(window, count, held_out))
     weights = [jnp.asarray(weight) for weight in first_weights(units, latent)]
     zeros = [[jnp.zeros_like(weight) for weight in weights] for _ in range(2)]
     state = [weights, (jnp.zeros(()), *zeros)]
 
-    def step(places):
+    def step(places, rate):
         state[:] = adam(*state, inputs[places], rate)
 
     def loss():
         return float(error(state[0], later)) if held_out else float(state[1][0])
 
-    return epochs_by(step, loss, count, batch, epochs, target)
+    return epochs_by(step, loss, count, request)

@@ -11,6 +11,8 @@ from lib import forward, models, training
 from lib.backend import keras
 from lib.detector import Detector
 
+TRAINERS = {"course": "keras", "numpy": "numpy"}
+
 
 def tasks(kind, window, count, held_out):
     """Pairs of inputs and targets: to train on, and held out."""
@@ -22,7 +24,7 @@ def tasks(kind, window, count, held_out):
 @functools.cache
 def built(way, kind, window, units, latent, rate):
     """A network, once compiled for training and never trained, and the same again to restart it."""
-    if way != "course":
+    if way not in TRAINERS:
         build = functools.partial(getattr(plain_keras, kind), window, units, latent, 0.0)
     elif kind == "forecaster":
         build = functools.partial(models.build_lstm_forecaster, window, units=(latent, units))
@@ -36,27 +38,19 @@ def built(way, kind, window, units, latent, rate):
     return pair
 
 
-def restart(model, fresh):
-    """As `training.restart`, with copies: JAX's steps use up the arrays that they are given."""
-    for one in (model, fresh):
-        one.optimizer.build(one.trainable_variables)
-    state = [*fresh.weights, *fresh.optimizer.variables]
-    for variable, start in zip([*model.weights, *model.optimizer.variables], state, strict=True):
-        variable.assign(np.array(keras.ops.convert_to_numpy(start)))
-
-
 def train(way, window, units, latent, count, held_out, batch, rate, epochs, **options):
     """Seconds since the start, and validation loss, after each epoch."""
     kind = options.get("kind", "autoencoder")
     model, fresh = built(way, kind, window, units, latent, rate)
-    restart(model, fresh)
+    training.restart(model, fresh)
     task, later = tasks(kind, window, count, held_out)
-    if way != "course":
+    if way not in TRAINERS:
         later = (later[0], later[1][:, 0]) if kind == "forecaster" else later
         task = (task[0], task[1][:, 0]) if kind == "forecaster" else task
         return by_fit(model, task, later if held_out else None, batch, epochs)
     later = later if held_out else None
     budget = {"epochs": epochs, "batch_size": batch, "patience": epochs}
+    budget |= {"decay": options.get("decay", False), "trainer": TRAINERS[way]}
     history = training.fit(model, *task, validation=later, **budget)
     values = history["val_loss"] if held_out else history["loss"]
     each = history.attrs["seconds"] / len(history)

@@ -30,21 +30,22 @@ class Autoencoder(nn.Module):
                 layer.weight_ih_l0.copy_(kernel.T)
                 layer.weight_hh_l0.copy_(recurrent.T)
                 layer.bias_ih_l0.copy_(bias)
-                layer.bias_hh_l0.zero_()
+                layer.bias_hh_l0.zero_().requires_grad_(False)  # else the bias moves twice
             self.dense.weight.copy_(torch.from_numpy(weights[6].T))
             self.dense.bias.copy_(torch.from_numpy(weights[7]))
 
 
-def train(window, units, latent, count, held_out, batch, rate, epochs, target=None, way=None):
+def train(window, units, latent, count, held_out, **request):
     inputs, later = map(
         torch.from_numpy, map(np.ascontiguousarray, arrays(window, count, held_out))
     )
     model = Autoencoder(units, latent)
     model.load(first_weights(units, latent))
-    optimizer = torch.optim.Adam(model.parameters(), lr=rate, eps=1e-7)
+    optimizer = torch.optim.Adam(model.parameters(), eps=1e-7)
     error = nn.L1Loss()
 
-    def step(places):
+    def step(places, rate):
+        optimizer.param_groups[0]["lr"] = rate
         x = inputs[torch.from_numpy(places)]
         optimizer.zero_grad()
         error(model(x), x).backward()
@@ -54,7 +55,7 @@ def train(window, units, latent, count, held_out, batch, rate, epochs, target=No
         with torch.no_grad():
             return float(error(model(later), later)) if held_out else 0.0
 
-    return epochs_by(step, loss, count, batch, epochs, target)
+    return epochs_by(step, loss, count, request)
 
 
 arrays = functools.cache(lambda window, count, held_out: windows(window, count, held_out))
