@@ -20,8 +20,9 @@ test: $(READY)  ## everything a maintainer needs to know: style, units, docstrin
 test-backends: $(BACKENDS)/.ready  ## networks on TensorFlow, JAX and PyTorch, in .venv-backends
 	$(BACKENDS)/bin/python tests/across_backends.py
 
-# Stored outputs come from TensorFlow, whatever the shell says.
+# Stored outputs come from TensorFlow and Keras, whatever the shell says.
 test refresh: export KERAS_BACKEND := tensorflow
+test refresh: export LIB_TRAINER := keras
 
 lab: $(READY)  ## open the course in JupyterLab
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
