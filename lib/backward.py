@@ -54,7 +54,9 @@ def _is_plain_adam(optimizer):
     options = optimizer.get_config()
     plain = all(name in options and options[name] == PLAIN_ADAM[name] for name in PLAIN_ADAM)
     # A schedule of the rate would be a dict.
-    plain = plain and type(optimizer) is keras.optimizers.Adam
+    # By name, too: AdamW is an Adam, and on PyTorch each has a class of its own.
+    plain = plain and isinstance(optimizer, keras.optimizers.Adam)
+    plain = plain and type(optimizer).__name__ == "Adam"
     return plain and isinstance(options["learning_rate"], float)
 
 
@@ -79,6 +81,7 @@ class Learner:
     def reset_metrics(self):
         """Do nothing, as there is nothing to forget: each loss is that of one batch."""
 
+    @np.errstate(over="ignore", invalid="ignore")  # where training runs away, the loss says so
     def train_on_batch(self, inputs, targets, **options):
         """Take one step of Adam.
 

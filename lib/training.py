@@ -92,9 +92,9 @@ def fit(
         validation = _float32(*validation)
     inputs, targets = _float32(inputs, targets)
     order, best, losses = np.random.default_rng(seed), _Best(patience), []
-    started, steps = time.perf_counter(), epochs * math.ceil(len(inputs) / batch_size)
-    with _student(model, trainer) as student, _progress(epochs) as bar:
-        train = _with_falling_rate(student, steps) if decay else student.train_on_batch
+    falling = epochs * math.ceil(len(inputs) / batch_size) if decay else 0
+    started = time.perf_counter()
+    with _student(model, trainer, falling) as (student, train), _progress(epochs) as bar:
         while len(losses) < epochs and not best.is_long_ago:
             shuffled = _batches(order.permutation(len(inputs)), batch_size)
             losses.append({"loss": _epoch(train, student, inputs, targets, shuffled)})
@@ -110,18 +110,19 @@ def fit(
 
 
 @contextlib.contextmanager
-def _student(model, trainer):
-    """Give who learns, the model or its twin in NumPy; the model has it all in the end."""
+def _student(model, trainer, falling):
+    """Give who learns, the model or its twin in NumPy, and its step; the model has it all then."""
     student = model if trainer == "keras" else learner(model)
-    rate = float(np.asarray(model.optimizer.learning_rate))
-    yield student
-    student.optimizer.learning_rate = rate
+    usual = contextlib.nullcontext(student.train_on_batch)
+    with _falling_rate(student, falling) if falling else usual as train:
+        yield student, train
     if student is not model:
         student.give_back()
 
 
-def _with_falling_rate(student, steps):
-    """A step of training that lowers the rate first, from its start towards 0."""
+@contextlib.contextmanager
+def _falling_rate(student, steps):
+    """Give a step of training that lowers the rate first, from its start towards 0."""
     rate = float(np.asarray(student.optimizer.learning_rate))
     rates = iter(np.linspace(rate, 0.0, steps, endpoint=False))
 
@@ -129,7 +130,10 @@ def _with_falling_rate(student, steps):
         student.optimizer.learning_rate = float(next(rates))
         return student.train_on_batch(*batch, **options)
 
-    return train
+    try:
+        yield train
+    finally:
+        student.optimizer.learning_rate = rate
 
 
 def _float32(*arrays):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import models, training
+from lib import backward, models, training
 from lib.backend import keras
 
 RNG = np.random.default_rng(0)
@@ -118,6 +118,51 @@ def test_both_losses_are_means_over_all_windows(monkeypatch):
     history = training.fit(model, WINDOWS, WINDOWS, **options)
     losses = [float(np.abs(model(part) - part).mean()) for part in (WINDOWS, later)]
     np.testing.assert_allclose(history.loc[1], losses, rtol=1e-5)
+
+
+# A learning rate that falls
+
+
+@pytest.mark.parametrize("trainer", ["keras", "numpy"])
+def test_the_rate_falls_in_a_straight_line_and_is_put_back(trainer, monkeypatch):
+    model = models.build_dense_autoencoder(5, units=(3,), learning_rate=0.01)
+    student = model if trainer == "keras" else backward.learner(model)
+    monkeypatch.setattr(training, "learner", lambda model: student)
+    seen, step = [], student.train_on_batch
+
+    def noting(*batch, **options):
+        seen.append(float(np.asarray(student.optimizer.learning_rate)))
+        return step(*batch, **options)
+
+    monkeypatch.setattr(student, "train_on_batch", noting)
+    options = {"epochs": 4, "batch_size": 16, "decay": True, "trainer": trainer}
+    training.fit(model, WINDOWS, WINDOWS, **options)
+    np.testing.assert_allclose(seen, 0.01 * (1 - np.arange(12) / 12), rtol=1e-5)  # 3 an epoch
+    assert float(np.asarray(model.optimizer.learning_rate)) == pytest.approx(0.01)
+
+
+def test_an_interrupted_training_puts_the_rate_back(monkeypatch):
+    model = dense()
+    step = model.train_on_batch
+
+    def interrupted(*batch, **options):
+        if float(np.asarray(model.optimizer.learning_rate)) < 0.03:
+            raise KeyboardInterrupt
+        return step(*batch, **options)
+
+    monkeypatch.setattr(model, "train_on_batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(model, WINDOWS, WINDOWS, decay=True)
+    assert float(np.asarray(model.optimizer.learning_rate)) == pytest.approx(0.05)
+
+
+def test_a_schedule_of_keras_is_left_alone():
+    model = dense()
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    model.compile(keras.optimizers.SGD(schedule), model.loss)
+    training.fit(model, WINDOWS, WINDOWS, epochs=2, batch_size=8)
+    rate = float(np.asarray(model.optimizer.learning_rate))
+    assert rate == pytest.approx(0.1 * 0.5, rel=0.1)  # after ten steps
 
 
 # History
