@@ -97,11 +97,9 @@ def chain(model):
 
     Examples
     --------
-    >>> from lib import models, more_models
+    >>> from lib import models
     >>> [layer.name for layer in chain(models.build_lstm_forecaster(5, units=(2,)))]
     ['lstm_1', 'dense', 'forecast']
-    >>> chain(more_models.build_gru_autoencoder(5, units=2))[0].name
-    'encoder'
     """
     layers, last = [], model.inputs[0]
     for layer in model.layers:
@@ -148,14 +146,46 @@ def _convolve(product, size, stride, x):
 
 
 def _lstm(options, kernel, recurrent, bias):
-    """The sigmoid of a gate is a tanh of half the size, so that one tanh serves all four."""
-    units = len(recurrent)
-    # Keras has the columns of input gate, forget gate, candidate, output gate.
-    order = np.r_[: 2 * units, 3 * units : 4 * units, 2 * units : 3 * units]
-    half = np.where(np.arange(4 * units) < 3 * units, 0.5, 1.0)
-    weights = np.concatenate([recurrent, kernel, bias[None]])[:, order] * half
-    weights = np.ascontiguousarray(weights, dtype="float32")
-    return partial(_run_lstm, weights, units, options["return_sequences"])
+    weights = lstm_rows(kernel, recurrent, bias) * halves(len(recurrent))
+    return partial(_run_lstm, weights, len(recurrent), options["return_sequences"])
+
+
+def lstm_rows(kernel, recurrent, bias):
+    """Weights of an LSTM in one array: rows of the state, of the input, of the bias.
+
+    Parameters
+    ----------
+    kernel, recurrent, bias : ndarray
+        As Keras has them, with columns of input gate, forget gate, candidate, output gate.
+
+    Returns
+    -------
+    ndarray of shape (units + n_features + 1, 4 * units)
+        The candidate comes last, so that the three gates lie side by side.
+
+    Examples
+    --------
+    >>> lstm_rows(np.ones((2, 4)), np.zeros((1, 4)), np.arange(4.0))
+    array([[0., 0., 0., 0.],
+           [1., 1., 1., 1.],
+           [1., 1., 1., 1.],
+           [0., 1., 3., 2.]])
+    """
+    columns = np.arange(recurrent.shape[1]).reshape(4, -1)[[0, 1, 3, 2]].ravel()
+    return np.ascontiguousarray(np.concatenate([recurrent, kernel, bias[None]])[:, columns])
+
+
+def halves(units):
+    """Factors of these columns: the sigmoid of a gate is a tanh of half the size.
+
+    So one tanh serves all four.
+
+    Examples
+    --------
+    >>> halves(1).tolist()
+    [0.5, 0.5, 0.5, 1.0]
+    """
+    return np.repeat(np.float32([0.5, 0.5, 0.5, 1.0]), units)
 
 
 def _run_lstm(weights, units, sequence, x):

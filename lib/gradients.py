@@ -7,14 +7,13 @@ batch is the last axis: `(steps, width, batch)`, or `(width, batch)`.
 
 import numpy as np
 
-from lib.forward import PLAIN_LSTM
+from lib.forward import ACTIVATIONS, PLAIN_LSTM, halves, lstm_rows
 
-# Name -> the function, in place, and its slope, told from what the function gave.
-ACTIVATIONS = {
-    "linear": (lambda x: x, None),
-    "relu": (lambda x: np.maximum(x, 0.0, out=x), np.sign),
-    "tanh": (lambda x: np.tanh(x, out=x), lambda y: 1.0 - y * y),
-    "sigmoid": (lambda x: 0.5 * np.tanh(0.5 * x) + 0.5, lambda y: y * (1.0 - y)),
+SLOPES = {  # of the activations, told from what they gave
+    "linear": np.ones_like,
+    "relu": np.sign,
+    "tanh": lambda y: 1.0 - y * y,
+    "sigmoid": lambda y: y * (1.0 - y),
 }
 
 
@@ -42,7 +41,7 @@ def layer(one):
     weights = [np.array(weight) for weight in one.get_weights()]
     if kind == "LSTM" and all(options[name] == value for name, value in PLAIN_LSTM.items()):
         return Lstm(weights, options["return_sequences"])
-    if kind == "Dense" and options["use_bias"] and options["activation"] in ACTIVATIONS:
+    if kind == "Dense" and options["use_bias"] and options["activation"] in SLOPES:
         return Dense(weights, options["activation"])
     if kind == "RepeatVector":
         return Repeat(options["n"])
@@ -105,7 +104,7 @@ class Dense(_Plain):
 
     def __init__(self, weights, activation):
         self.weights = weights
-        self.function, self.slope = ACTIVATIONS[activation]
+        self.function, self.slope = ACTIVATIONS[activation], SLOPES[activation]
 
     def forward(self, x):
         """Keep input and output."""
@@ -115,8 +114,7 @@ class Dense(_Plain):
 
     def backward(self, gradient):
         """By kernel and bias, summed over steps and batch."""
-        if self.slope is not None:
-            gradient = gradient * self.slope(self.y)
+        gradient = gradient * self.slope(self.y)
         by_kernel = self.x @ np.swapaxes(gradient, -1, -2)
         every = tuple(axis for axis in range(gradient.ndim) if axis != gradient.ndim - 2)
         self.gradients = [by_kernel.reshape(-1, *by_kernel.shape[-2:]).sum(0), gradient.sum(every)]
@@ -124,38 +122,31 @@ class Dense(_Plain):
 
 
 class Lstm:
-    """One LSTM layer, its weights in one array: rows of the state, of the input, of the bias.
+    """One LSTM layer, its weights in one array, `forward.lstm_rows`.
 
-    Columns are those of the input gate, the forget gate, the output gate and the candidate, so
-    that the three gates lie side by side. Backpropagation through time: Werbos (1990),
-    "Backpropagation through time: what it does and how to do it".
+    Backpropagation through time: Werbos (1990), "Backpropagation through time: what it does and
+    how to do it".
     """
 
     count = 3
 
     def __init__(self, weights, sequence):
         self.units, self.sequence = len(weights[1]), sequence
-        columns = np.arange(4 * self.units).reshape(4, -1)
-        self.order = columns[[0, 1, 3, 2]].ravel()  # Keras has the candidate before the output
-        self.weights = self.packed(weights)
-        self.half = np.where(np.arange(4 * self.units) < 3 * self.units, 0.5, 1.0)
-        self.half = self.half.astype("float32")[:, None]
+        self.weights, self.half = self.packed(weights), halves(self.units)[:, None]
         self.room = {}
 
     def packed(self, arrays):
         """One array from kernel, recurrent kernel and bias."""
-        kernel, recurrent, bias = arrays
-        return [np.concatenate([recurrent, kernel, bias[None]])[:, self.order]]
+        return [lstm_rows(*arrays)]
 
     def unpacked(self, arrays):
         """Kernel, recurrent kernel and bias from one array."""
-        (rows,) = arrays
-        back = rows[:, np.argsort(self.order)]
-        return [back[self.units : -1].copy(), back[: self.units].copy(), back[-1].copy()]
+        taken, kept, shown, candidate = np.split(arrays[0], 4, axis=1)
+        rows = np.concatenate([taken, kept, candidate, shown], axis=1)  # as Keras has them
+        return [rows[self.units : -1], rows[: self.units], rows[-1]]
 
     def forward(self, x):
         """Hidden states, (steps, units, batch), or the last one."""
-        # The sigmoid of a gate is a tanh of half the size: one tanh serves all four.
         weights = np.ascontiguousarray(self.weights[0].T) * self.half
         self.x, self.base = x, None
         if x.strides[0] == 0:  # the same at each step
