@@ -1,6 +1,9 @@
-"""The check that most functions need: a whole number, and within its bounds."""
+"""The check that most functions need, of a whole number; and who is to train, the same for all."""
 
 import operator
+import os
+
+TRAINERS = ("keras", "numpy")
 
 
 def whole(name, number, low=1, high=None):
@@ -46,3 +49,37 @@ def whole(name, number, low=1, high=None):
         kind = "a positive integer" if (low, high) == (1, None) else f"an integer {bounds}"
         raise ValueError(f"`{name}` must be {kind}. Received: {name}={number!r}")
     return value
+
+
+def trainer(asked=None):
+    """Return who computes the gradients and steps of training.
+
+    Parameters
+    ----------
+    asked : {"keras", "numpy"}, optional
+        Default: what the environment variable `LIB_TRAINER` says, else "keras".
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If there is no such trainer.
+
+    Examples
+    --------
+    >>> trainer("numpy")
+    'numpy'
+    >>> trainer("nunpy")
+    Traceback (most recent call last):
+    ValueError: `trainer` must be one of keras, numpy. Received: trainer='nunpy'
+    """
+    name = "LIB_TRAINER" if asked is None else "trainer"
+    chosen = os.environ.get("LIB_TRAINER", "keras") if asked is None else asked
+    if chosen not in TRAINERS:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(TRAINERS)}. Received: {name}={chosen!r}"
+        )
+    return chosen

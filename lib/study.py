@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from lib import contestants, contests, grid, scoring, stamps
+from lib import checks, contestants, contests, grid, scoring, stamps
 from lib.execution import take_one_thread
 from lib.results import Results
 from lib.specifications import ParameterError
@@ -53,6 +53,7 @@ def run(path, *, jobs=1, backend="loky", scheduler=None, again=False):
         If the grid or an argument is of no use; nothing has been run then.
     """
     check_backend(backend, scheduler)
+    _check_trainer()
     plan = grid.read(path)
     cells = {grid.key_of(cell): cell for cell in plan.cells}
     for name in plan.absent:
@@ -97,6 +98,13 @@ tcp://127.0.0.1:8786, for the backend dask alone. Received: scheduler='10.0.0.1:
         )
 
 
+def _check_trainer():
+    try:
+        checks.trainer()
+    except ValueError as error:
+        raise ParameterError(str(error)) from error
+
+
 def run_cell(cell):
     """Fit, score and judge one cell.
 
@@ -108,8 +116,8 @@ def run_cell(cell):
     Returns
     -------
     list of dict
-        One row for each threshold rule: settings, seconds, metrics, versions, the SHA-256 of the
-        data and of the code. A cell that fails has one row, with `error`, the reason.
+        One row for each threshold rule: settings, seconds, metrics, versions, who trained, and
+        the SHA-256 of data and code. A cell that fails has one row, with `error`, the reason.
     """
     take_one_thread()
     base = {
@@ -120,6 +128,7 @@ def run_cell(cell):
         "sha256": contests.digest(cell["data"]),
         "code": code_hash(),
         "versions": stamps.versions(),
+        "trainer": checks.trainer(),
     }
     try:
         return [{**base, "position": place, **row} for place, row in enumerate(_judged(cell))]

@@ -15,11 +15,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from lib import checks
 from lib.backward import learner
-from lib.checks import whole
-from lib.csvfile import did_you_mean
 
-TRAINERS = ("keras", "numpy")
 SCORED_AT_ONCE = 1024  # validation windows; it changes speed and memory, not the loss
 
 
@@ -85,7 +83,7 @@ def fit(
     (2, 1)
     """
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    trainer = _checked_trainer(trainer)
+    trainer = checks.trainer(trainer)
     _check(model, inputs, targets, allow_missing, **counts)
     if validation is not None:
         _check(model, *validation, allow_missing)
@@ -252,21 +250,9 @@ def _in_notebook():
     return hasattr(shell, "kernel")
 
 
-def _checked_trainer(trainer):
-    """The trainer that is asked for, by the argument or by the environment."""
-    asked = "trainer" if trainer is not None else "LIB_TRAINER"
-    trainer = os.environ.get("LIB_TRAINER", "keras") if trainer is None else trainer
-    if trainer not in TRAINERS:
-        raise ValueError(
-            f"`{asked}` must be one of {', '.join(TRAINERS)}. "
-            f"Received: {trainer!r}.{did_you_mean(str(trainer), TRAINERS)}"
-        )
-    return trainer
-
-
 def _check(model, inputs, targets, allow_missing=False, **counts):
     for name, count in counts.items():
-        whole(name, count)
+        checks.whole(name, count)
     if len(inputs) != len(targets):
         raise ValueError(
             f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"

@@ -165,7 +165,7 @@ def test_the_environment_chooses(monkeypatch):
 def test_no_such_trainer(monkeypatch, name):
     monkeypatch.setenv("LIB_TRAINER", "nunpy" if name == "environment" else "keras")
     asked = "LIB_TRAINER" if name == "environment" else "trainer"
-    with pytest.raises(ValueError, match=f"`{asked}` must be one of keras, numpy.*'numpy'"):
+    with pytest.raises(ValueError, match=f"`{asked}` must be one of keras, numpy. Received.*nunpy"):
         fitted(None if name == "environment" else "nunpy")
 
 

@@ -96,6 +96,21 @@ def test_every_cell_has_a_row_for_each_rule(serial):
     assert (frame["smooth"] == 1).all()
 
 
+def test_a_row_says_who_trained(serial, monkeypatch):
+    assert {row["trainer"] for row in table(serial)} == {"keras"}
+    monkeypatch.setenv("LIB_TRAINER", "numpy")
+    cell = {**grid.read(serial).cells[0], "detector": "last_value"}
+    assert {row["trainer"] for row in study.run_cell(cell)} == {"numpy"}
+
+
+def test_an_unknown_trainer_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIB_TRAINER", "nunpy")
+    path = write(tmp_path)
+    with pytest.raises(ParameterError, match="`LIB_TRAINER` must be one of keras, numpy"):
+        study.run(path)
+    assert not cell_files(path)
+
+
 def test_metrics_are_of_these_scores_at_this_threshold(serial):
     contest = contests.load("ucr_135")
     parts = contest.train, contest.validation, contest.series
