@@ -58,7 +58,7 @@ def rows(table, **changed):
     >>> rows(table)["data_set"].tolist()
     ['ucr_135']
     """
-    fits = table["error"].isna() & _matches(table, {**_usual(table), **LINE, **changed})
+    fits = _fits(table, changed)
     if not fits.any():
         raise ValueError(
             f"`table` must have rows with {changed or 'the usual settings'}. "
@@ -66,6 +66,26 @@ def rows(table, **changed):
         )
     chosen = table[fits]
     return chosen.assign(data_set=chosen["data"].map(data_set))
+
+
+def has(table, **changed):
+    """Return whether there are rows of the usual settings, or of settings that differ in a few.
+
+    Parameters
+    ----------
+    table : DataFrame
+    **changed
+        As `rows` accepts it.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(_fits(table, changed).any())
+
+
+def _fits(table, changed):
+    return table["error"].isna() & _matches(table, {**_usual(table), **LINE, **changed})
 
 
 def _usual(table):

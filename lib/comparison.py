@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib import board, resampling
+
 DECIMALS = 10  # of differences; what is closer is a tie, not the noise of floating point
 
 
@@ -111,15 +113,55 @@ def sentence(first, second, test, alpha=0.05, p="p"):
     --------
     >>> test = paired_test([0.1, 0.2, 0.3, 0.1, 0.2, 0.4], [0.3, 0.5, 0.7, 0.6, 0.8, 0.9])
     >>> print(sentence("the network", "PCA", test))
-    the network loses to PCA (0 wins, 0 ties, 6 losses; median difference -0.45, p = 0.03)
+    the network loses to PCA (0 wins, 0 ties, 6 losses; median difference -0.450, p = 0.03)
     """
     better = test["effect"] > 0
-    verb = "cannot be told from"
+    verb = "cannot be told apart from"
     if test[p] < alpha:
         verb = "beats" if better else "loses to"
     counts = ", ".join(_counted(test[key], key) for key in ("wins", "ties", "losses"))
     chance = "p < 0.001" if test[p] < 0.001 else f"p = {_short(test[p])}"
-    return f"{first} {verb} {second} ({counts}; median difference {test['median']:+.2f}, {chance})"
+    return f"{first} {verb} {second} ({counts}; median difference {test['median']:+.3f}, {chance})"
+
+
+def effects(table, metric, changes, detectors, *, draws=2000):
+    """Measure what each change of a setting does to each detector, run by run, with intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `lib.results.read` returns it.
+    metric : str
+    changes : dict of dict
+        The changed settings of each change, by its name; as `lib.board.rows` accepts them. A
+        change that the table has no runs of is left out, and so is a detector without them.
+    detectors : list of str
+    draws : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        Index `change`, `detector`. First one column for each data set, the mean difference there,
+        NaN where there is none; then `data sets` and `seeds` (the most of any series), how many
+        there are; `mean`, `low`, `high` over data sets, series and seeds. With fewer than five
+        data sets the interval says little about others.
+    """
+    lines, by_set = {}, {}
+    for title, changed in changes.items():
+        if not board.has(table, **changed):
+            continue
+        effect = board.effect_of(table, metric, **changed)
+        for name in [one for one in detectors if one in effect.index.unique("detector")]:
+            own = effect.loc[[name]]
+            by_set[title, name] = board.means(own)[name]
+            counts = {"data sets": len(by_set[title, name]), "seeds": own.count(axis=1).max()}
+            lines[title, name] = counts | resampling.interval(own, draws=draws)
+    if not lines:
+        return pd.DataFrame(columns=["data sets", "seeds", "mean", "low", "high"])
+    index = pd.MultiIndex.from_tuples(lines, names=["change", "detector"])
+    summary = pd.DataFrame(lines.values(), index)
+    return pd.concat([pd.DataFrame(by_set.values(), index), summary], axis=1)
 
 
 def front(seconds, quality):

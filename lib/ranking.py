@@ -174,6 +174,53 @@ def cliques(ranks, pairs, alpha=0.05):
     return found
 
 
+def diagram(axis, ranks, groups, *, titles, colours, markers, ruler=None):
+    """Draw mean ranks on a line, names beside it, bars over those that cannot be told apart.
+
+    Demsar (2006). The names stand in two columns, the better half on the left; each has a line
+    of its own height, so that none covers another.
+
+    Parameters
+    ----------
+    axis : matplotlib Axes
+    ranks : Series of float
+        As `mean_ranks` returns it.
+    groups : list of list of str
+        As `cliques` returns it.
+    titles, colours, markers : mapping
+        Of each detector.
+    ruler : float, optional
+        A distance of ranks to draw above the line, such as Nemenyi's.
+    """
+    ranks = ranks.sort_values(kind="stable")
+    low, high = np.floor(ranks.min()), np.ceil(ranks.max())
+    half, top = (len(ranks) + 1) // 2, 1.6 + 0.5 * len(groups)
+    for place, (name, rank) in enumerate(ranks.items()):
+        left = place < half
+        height = -top - (place if left else len(ranks) - 1 - place)
+        side = low - 0.5 if left else high + 0.5
+        axis.plot([rank, rank, side], [0, height, height], color=colours[name], linewidth=1)
+        axis.plot(rank, 0, marker=markers[name], color=colours[name], linestyle="")
+        where = {"ha": "right" if left else "left", "va": "center"}
+        axis.text(side, height, f" {titles[name]} {rank:.1f} ", color=colours[name], **where)
+    for place, group in enumerate(groups):
+        ends = [ranks[group[0]] - 0.05, ranks[group[-1]] + 0.05]
+        axis.plot(ends, [-0.7 - 0.5 * place] * 2, color="black", linewidth=4)
+    _scale(axis, low, high, ruler)
+
+
+def _scale(axis, low, high, ruler):
+    axis.plot([low, high], [0, 0], color="black", zorder=1)
+    for tick in np.arange(low, high + 1):
+        axis.plot([tick, tick], [0, 0.25], color="black", linewidth=1)
+        axis.text(tick, 0.4, f"{tick:.0f}", ha="center", va="bottom")
+    if ruler is not None:
+        axis.plot([low, low + ruler], [1.9, 1.9], color="0.4", marker="|")
+        axis.text(low, 2.1, f"Nemenyi distance {ruler:.1f}", color="0.3", va="bottom")
+    axis.set_xlim(low - 0.55 * (high - low), high + 0.55 * (high - low))
+    axis.axis("off")
+
+
 def _complete(table):
     complete = table.dropna()
     if complete.empty:

@@ -43,17 +43,65 @@ def interval(found, over=None, *, level=0.95, draws=2000, seed=0):
     >>> interval(pd.DataFrame([[1.0, 1.0], [3.0, 3.0]], index))
     {'mean': 2.0, 'low': 1.0, 'high': 3.0}
     """
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must be between 0 and 1. Received: level={level!r}")
+    center, drawn = _drawn(found, over, draws, seed)
+    return _summary(center, drawn, level)
+
+
+def interval_of_difference(first, second, *, level=0.95, draws=2000, seed=0):
+    """Difference of two detectors that are each a ratio of pooled counts, with an interval.
+
+    Each draw takes the same series for both, so what is hard for both cancels; seeds are drawn
+    for each on its own. Where no ratio is needed, `interval` of `differences` does the same.
+
+    Parameters
+    ----------
+    first, second : tuple of two DataFrame
+        `found` and `over` of one detector, as `interval` accepts them.
+    level : float
+    draws, seed : int
+
+    Returns
+    -------
+    dict
+        `mean`, `low`, `high` of first minus second.
+
+    Raises
+    ------
+    ValueError
+        If the two do not have the same series, and as `interval`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> index = pd.MultiIndex.from_tuples([("s", "a"), ("s", "b")], names=["data_set", "data"])
+    >>> hits, flags = pd.DataFrame([[8.0], [2.0]], index), pd.DataFrame([[10.0], [10.0]], index)
+    >>> found = interval_of_difference((hits + 1, flags), (hits, flags))
+    >>> {name: round(value, 2) for name, value in found.items()}
+    {'mean': 0.1, 'low': 0.1, 'high': 0.1}
+    """
+    if not first[0].index.equals(second[0].index):
+        raise ValueError("`second` must have the series of `first`. Received: others")
+    (center, drawn), (other, others) = (_drawn(*one, draws, seed) for one in (first, second))
+    return _summary(center - other, drawn - others, level)
+
+
+def _drawn(found, over, draws, seed):
+    """The mean, and the mean in each draw; equal seeds draw equal series."""
     whole("draws", draws)
     found = found.dropna(how="all")
     if found.empty:
         raise ValueError("`found` must have a value. Received: none")
     weights = _weights(found, draws, np.random.default_rng(seed))
     drawn = _weighted(weights, found)
-    if over is not None:
-        drawn = drawn / _weighted(weights, over.loc[found.index])
-    center = mean(found) / (1.0 if over is None else mean(over.loc[found.index]))
+    if over is None:
+        return mean(found), drawn
+    over = over.loc[found.index]
+    return mean(found) / mean(over), drawn / _weighted(weights, over)
+
+
+def _summary(center, drawn, level):
+    if not 0 < level < 1:
+        raise ValueError(f"`level` must be between 0 and 1. Received: level={level!r}")
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return {"mean": center, "low": float(low), "high": float(high)}
 

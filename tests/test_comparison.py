@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import asdict
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -206,13 +207,15 @@ def test_sentences_name_defeat_and_tie():
     said = {
         "beats": comparison.sentence("A", "B", comparison.paired_test(high, low)),
         "loses to": comparison.sentence("A", "B", comparison.paired_test(low, high)),
-        "cannot be told from": comparison.sentence("A", "B", comparison.paired_test(low, low)),
+        "cannot be told apart from": comparison.sentence(
+            "A", "B", comparison.paired_test(low, low)
+        ),
     }
     for verb, words in said.items():
         assert words.startswith(f"A {verb} B (")
-    assert "8 wins, 0 ties, 0 losses; median difference +0.50, p = 0.008" in said["beats"]
+    assert "8 wins, 0 ties, 0 losses; median difference +0.500, p = 0.008" in said["beats"]
     test = {**comparison.paired_test(high, low), "p_holm": 0.2}
-    assert "cannot be told from" in comparison.sentence("A", "B", test, p="p_holm")
+    assert "cannot be told apart from" in comparison.sentence("A", "B", test, p="p_holm")
     assert "p < 0.001" in comparison.sentence("A", "B", {**test, "p": 1e-5})
 
 
@@ -370,6 +373,90 @@ def test_a_change_is_measured_run_by_run():
     assert effect.to_numpy().tolist() == [[pytest.approx(0.3), pytest.approx(0.2)]]
     other = board.effect_of(study, "vus_pr", {"rule": "maximum"}, latent=2)
     assert other.to_numpy().tolist() == [[pytest.approx(0.2)]]
+
+
+def test_has_tells_whether_rows_would_find_any():
+    study = table({}, {"latent": 2, "error": "boom"})
+    assert board.has(study)
+    assert not board.has(study, latent=2)
+    with pytest.raises(ValueError, match="`latnt` must be a column"):
+        board.has(study, latnt=2)
+
+
+def test_effects_are_those_of_each_change_with_its_counts():
+    study = table(
+        {"vus_pr": 0.2}, {"vus_pr": 0.4, "seed": 1},
+        {"vus_pr": 0.5, "latent": 2}, {"vus_pr": 0.6, "latent": 2, "seed": 1},
+        {"data": "sp500_z", "vus_pr": 0.7}, {"data": "sp500_z", "vus_pr": 0.1, "latent": 2},
+    )  # fmt: skip
+    changes = {"small": {"latent": 2}, "large": {"latent": 24}}
+    found = comparison.effects(study, "vus_pr", changes, ["pca", "nobody"], draws=500)
+    assert found.index.tolist() == [("small", "pca")]
+    line = found.loc[("small", "pca")]
+    assert line[["sp500_z", "ucr_135"]].tolist() == [pytest.approx(-0.6), pytest.approx(0.25)]
+    assert line[["data sets", "seeds"]].tolist() == [2, 2]
+    expected = resampling.interval(board.effect_of(study, "vus_pr", latent=2), draws=500)
+    assert line[["mean", "low", "high"]].tolist() == list(expected.values())
+    assert comparison.effects(study, "vus_pr", {"large": {"latent": 24}}, ["pca"]).empty
+
+
+def pooled(random, hits):
+    """Counts of 20 files, five seeds each: twice the hits, and flags and anomalies."""
+    index = pd.MultiIndex.from_tuples(
+        [("skab", f"skab_{n}") for n in range(20)], names=["data_set", "data"]
+    )
+    below = pd.DataFrame(random.integers(150, 250, (20, 5)).astype(float), index)
+    return (hits[:, np.newaxis] * below).round(), below
+
+
+def test_a_difference_of_ratios_takes_what_is_common_out():
+    random = np.random.default_rng(0)
+    hits = random.random(20) * 0.8
+    first, second = pooled(random, hits + 0.1), pooled(random, hits)
+    found = resampling.interval_of_difference(first, second, draws=4000)
+    alone = [resampling.interval(*one, draws=4000) for one in (first, second)]
+    assert found["mean"] == pytest.approx(alone[0]["mean"] - alone[1]["mean"])
+    assert found["high"] - found["low"] < 0.4 * (alone[0]["high"] - alone[0]["low"])
+    means = [[part.mean(axis=1).to_numpy() for part in one] for one in (first, second)]
+    drawn = []
+    for _ in range(4000):
+        files = random.integers(20, size=20)
+        ratios = [above[files].sum() / below[files].sum() for above, below in means]
+        drawn.append(ratios[0] - ratios[1])
+    width = found["high"] - found["low"]
+    assert found["low"] == pytest.approx(np.quantile(drawn, 0.025), abs=0.15 * width)
+    assert found["high"] == pytest.approx(np.quantile(drawn, 0.975), abs=0.15 * width)
+
+
+def test_a_difference_of_ratios_needs_the_same_series():
+    first = pooled(np.random.default_rng(0), np.full(20, 0.5))
+    second = tuple(part[:19] for part in first)
+    with pytest.raises(ValueError, match="`second` must have the series of `first`"):
+        resampling.interval_of_difference(first, second)
+
+
+def test_no_name_of_the_rank_diagram_covers_another():
+    names = list("abcdefg")
+    ranks = pd.Series([1.0, 1.0, 1.0, 2.5, 2.5, 4.0, 4.0], names)
+    each = {name: name.upper() for name in names}
+    figure, axis = plt.subplots()
+    ranking.diagram(
+        axis,
+        ranks,
+        [["a", "d"], ["d", "g"]],
+        titles=each,
+        ruler=1.5,
+        colours=dict.fromkeys(names, "C0"),
+        markers=dict.fromkeys(names, "o"),
+    )
+    texts = {text.get_text().strip(): text.get_position() for text in axis.texts}
+    places = [texts[f"{name.upper()} {rank:.1f}"] for name, rank in ranks.items()]
+    assert len(set(places)) == 7
+    assert {"1", "2", "3", "4"} <= set(texts)
+    assert "Nemenyi distance 1.5" in texts
+    bars = [line.get_xdata() for line in axis.lines if line.get_linewidth() == 4]
+    assert [bar.round(2).tolist() for bar in map(np.array, bars)] == [[0.95, 2.55], [2.45, 4.05]]
+    plt.close(figure)
 
 
 def test_front_leaves_out_who_is_beaten_in_both():
