@@ -147,6 +147,7 @@ def effects(table, metric, changes, detectors, *, draws=2000):
         there are; `mean`, `low`, `high` over data sets, series and seeds. With fewer than five
         data sets the interval says little about others.
     """
+    table = table[table["detector"].isin(detectors)]
     lines, by_set = {}, {}
     for title, changed in changes.items():
         if not board.has(table, **changed):

@@ -202,7 +202,7 @@ def diagram(axis, ranks, groups, *, titles, colours, markers, ruler=None):
         axis.plot([rank, rank, side], [0, height, height], color=colours[name], linewidth=1)
         axis.plot(rank, 0, marker=markers[name], color=colours[name], linestyle="")
         where = {"ha": "right" if left else "left", "va": "center"}
-        axis.text(side, height, f" {titles[name]} {rank:.1f} ", color=colours[name], **where)
+        axis.text(side, height, f" {titles[name]} {rank:.1f} ", **where)
     for place, group in enumerate(groups):
         ends = [ranks[group[0]] - 0.05, ranks[group[-1]] + 0.05]
         axis.plot(ends, [-0.7 - 0.5 * place] * 2, color="black", linewidth=4)
@@ -217,6 +217,7 @@ def _scale(axis, low, high, ruler):
     if ruler is not None:
         axis.plot([low, low + ruler], [1.9, 1.9], color="0.4", marker="|")
         axis.text(low, 2.1, f"Nemenyi distance {ruler:.1f}", color="0.3", va="bottom")
+    axis.set_ylim(top=4)  # room for a title
     axis.set_xlim(low - 0.55 * (high - low), high + 0.55 * (high - low))
     axis.axis("off")
 
