@@ -219,7 +219,8 @@ def test_the_faulty_sensor_has_the_greater_share(dense):
 def test_shares_are_errors_of_sensors(dense):
     errors = scoring.series_errors(dense.model_, scaled(dense, waves()), WINDOW)[:, -1]
     shares = dense.contributions(waves()).iloc[WINDOW - 1 :]
-    np.testing.assert_allclose(shares, errors / errors.sum(axis=1, keepdims=True), rtol=1e-5)
+    expected = errors / errors.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, expected, rtol=1e-5, atol=1e-6)
 
 
 def scaled(one, frame):
