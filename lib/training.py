@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from lib import checks
-from lib.backward import learner
+from lib import errors
+from lib.numpy_lstm.backward import learner
 
 SCORED_AT_ONCE = 1024  # validation windows; it changes speed and memory, not the loss
 
@@ -83,7 +83,7 @@ def fit(
     (2, 1)
     """
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    trainer = checks.trainer(trainer)
+    trainer = errors.trainer(trainer)
     _check(model, inputs, targets, allow_missing, **counts)
     if validation is not None:
         _check(model, *validation, allow_missing)
@@ -252,7 +252,7 @@ def _in_notebook():
 
 def _check(model, inputs, targets, allow_missing=False, **counts):
     for name, count in counts.items():
-        checks.whole(name, count)
+        errors.whole(name, count)
     if len(inputs) != len(targets):
         raise ValueError(
             f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tomllib
 from itertools import chain
-from pathlib import Path
 
 import pytest
 import yaml
@@ -15,11 +14,11 @@ from notebook_checks import HOME_OF_SOMEBODY
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from places import ROOT
 from test_imports import MODULES, ORDER, imports_of
 
 import lib
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NEEDED = [Requirement(line) for line in PROJECT["dependencies"]]
 NEEDED_BY_EXTRAS = [

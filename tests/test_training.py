@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import backward, models, training
+from lib import models, training
 from lib.backend import keras
+from lib.numpy_lstm import backward
 
 RNG = np.random.default_rng(0)
 WINDOWS = RNG.normal(size=(40, 5, 1)).astype("float32")
