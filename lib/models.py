@@ -73,12 +73,56 @@ class SameShapeLoss(keras.losses.Loss):
         return {**super().get_config(), "error": self.error}
 
 
+@keras.saving.register_keras_serializable(package="lib")
+class CombinedLoss(SameShapeLoss):
+    """Half the error of the window's own rows, half that of the rows before and after it.
+
+    Equal parts, whatever the window's length: Wong et al. (2022) call the share of the outer rows
+    the regression ratio, and use 0.5.
+
+    Parameters
+    ----------
+    error : {"mae", "mse"}
+    outer : int
+        Rows before the window, and rows after it.
+
+    Raises
+    ------
+    ValueError
+        As `SameShapeLoss`.
+
+    Examples
+    --------
+    >>> outputs, targets = ops.zeros((1, 4, 1)), ops.array([[[1.0], [0.0], [0.0], [1.0]]])
+    >>> float(CombinedLoss("mae")(targets, outputs))
+    0.5
+    """
+
+    def __init__(self, error="mae", outer=1, **kwargs):
+        super().__init__(error, **kwargs)
+        self.outer = outer
+
+    def call(self, y_true, y_pred):
+        """Error per sample, shape (batch,)."""
+        if y_true.shape[1:] != y_pred.shape[1:]:
+            return super().call(y_true, y_pred)  # which says what is wrong
+        y_true, k = ops.cast(y_true, y_pred.dtype), self.outer
+        outer = (ops.concatenate([y[:, :k], y[:, -k:]], axis=1) for y in (y_true, y_pred))
+        own = (y[:, k:-k] for y in (y_true, y_pred))
+        return (super().call(*own) + super().call(*outer)) / 2
+
+    def get_config(self):
+        """Arguments to build the same loss again."""
+        return {**super().get_config(), "outer": self.outer}
+
+
 def build_lstm_forecaster(
     window,
     n_features=1,
     *,
     units=(64, 64),
     horizon=1,
+    patch=1,
     activation="tanh",
     dropout=0.0,
     learning_rate=1e-3,
@@ -95,6 +139,9 @@ def build_lstm_forecaster(
         Width of each LSTM layer, first to last.
     horizon : int
         Rows to predict.
+    patch : int
+        Rows that the first LSTM layer sees in one step. A window of 200 rows in patches of 10
+        is 20 steps: faster, and easier to learn, since the gradient has a shorter way.
     activation : str
         Of what a cell takes in and gives out, where an LSTM has tanh; the gates stay as they
         are.
@@ -114,7 +161,8 @@ def build_lstm_forecaster(
     Raises
     ------
     ValueError
-        If a size is not a positive integer, or `dropout` is not in [0, 1).
+        If a size is not a positive integer, `window` is no multiple of `patch`, or `dropout` is
+        not in [0, 1).
 
     Examples
     --------
@@ -126,7 +174,8 @@ def build_lstm_forecaster(
     _check_dropout(dropout)
     set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
-    hidden = _lstm_stack(inputs, units, activation, dropout, name="lstm")
+    hidden = patches(inputs, patch)
+    hidden = _lstm_stack(hidden, units, activation, dropout, name="lstm")
     outputs = layers.Dense(horizon * n_features, name="dense")(hidden)
     outputs = layers.Reshape((horizon, n_features), name="forecast")(outputs)
     return compiled(inputs, outputs, "lstm_forecaster", learning_rate, SameShapeLoss(loss))
@@ -139,6 +188,7 @@ def build_lstm_autoencoder(
     units=64,
     latent=None,
     depth=1,
+    patch=1,
     activation="tanh",
     dropout=0.0,
     learning_rate=1e-3,
@@ -157,6 +207,8 @@ def build_lstm_autoencoder(
         Width of the encoder's last LSTM layer: the bottleneck. Default: `units`.
     depth : int
         LSTM layers in the encoder, and again in the decoder.
+    patch : int
+        Rows that an LSTM sees, and the dense layer gives, in one step.
     activation, dropout, learning_rate, loss, seed
         As in `build_lstm_forecaster`.
 
@@ -169,12 +221,14 @@ def build_lstm_autoencoder(
     Raises
     ------
     ValueError
-        If a size is not a positive integer, or `dropout` is not in [0, 1).
+        If a size is not a positive integer, `window` is no multiple of `patch`, or `dropout` is
+        not in [0, 1).
 
     Notes
     -----
     The encoder-decoder form is that of Malhotra et al. (2016), "LSTM-based encoder-decoder for
-    multi-sensor anomaly detection", here with the latent vector repeated as decoder input.
+    multi-sensor anomaly detection", here with the latent vector repeated as decoder input. Patches
+    are known from transformers: Nie et al. (2023), "A time series is worth 64 words".
 
     Examples
     --------
@@ -187,14 +241,16 @@ def build_lstm_autoencoder(
     set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     encoder_widths = [units] * (depth - 1) + [latent]
-    code = _lstm_stack(inputs, encoder_widths, activation, dropout, name="encoder")
+    steps = patches(inputs, patch)
+    code = _lstm_stack(steps, encoder_widths, activation, dropout, name="encoder")
     code = layers.Identity(name="latent")(code)
-    hidden = layers.RepeatVector(window, name="repeat")(code)
+    hidden = layers.RepeatVector(window // patch, name="repeat")(code)
     hidden = _lstm_stack(
         hidden, [units] * depth, activation, dropout, last_sequence=True, name="decoder"
     )
     # On three axes `Dense` acts on each step alike: `TimeDistributed(Dense)`, but faster.
-    outputs = layers.Dense(n_features, name="dense_per_step")(hidden)
+    outputs = layers.Dense(patch * n_features, name="dense_per_step")(hidden)
+    outputs = rows(outputs, patch)
     return compiled(inputs, outputs, "lstm_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
@@ -392,6 +448,53 @@ def layer_table(model):
         for layer in model.layers
     ]
     return pd.DataFrame(rows).set_index("layer")
+
+
+def patches(inputs, patch):
+    """Write so many rows of a window side by side, as one step of a recurrent layer.
+
+    Parameters
+    ----------
+    inputs : keras.KerasTensor of shape (batch, window, n_features)
+    patch : int
+
+    Returns
+    -------
+    keras.KerasTensor of shape (batch, window / patch, patch * n_features)
+        With `patch=1`, the inputs themselves.
+
+    Raises
+    ------
+    ValueError
+        If `window` is no multiple of `patch`.
+
+    Examples
+    --------
+    >>> patches(keras.Input((30, 2)), 5).shape
+    (None, 6, 10)
+    """
+    _, window, n_features = inputs.shape
+    if window % whole("patch", patch):
+        raise ValueError(
+            f"`window` must be a multiple of `patch`, {patch}. Received: window={window}"
+        )
+    if patch == 1:
+        return inputs
+    return layers.Reshape((window // patch, patch * n_features), name="patches")(inputs)
+
+
+def rows(outputs, patch):
+    """Undo `patches`.
+
+    Examples
+    --------
+    >>> rows(keras.Input((6, 10)), 5).shape
+    (None, 30, 2)
+    """
+    _, steps, width = outputs.shape
+    if patch == 1:
+        return outputs
+    return layers.Reshape((steps * patch, width // patch), name="rows")(outputs)
 
 
 def set_seed(seed):

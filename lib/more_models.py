@@ -6,36 +6,7 @@ Built, seeded and compiled as those of `lib.models`.
 from lib import models
 from lib.backend import keras
 
-layers, ops = keras.layers, keras.ops
-
-
-@keras.saving.register_keras_serializable(package="lib")
-class CombinedLoss(models.SameShapeLoss):
-    """Half the error of the window's own rows, half that of the row before and the row after.
-
-    Equal parts, whatever the window's length: Wong et al. (2022) call the share of the two
-    outer rows the regression ratio, and use 0.5.
-
-    Raises
-    ------
-    ValueError
-        As `models.SameShapeLoss`.
-
-    Examples
-    --------
-    >>> outputs, targets = ops.zeros((1, 4, 1)), ops.array([[[1.0], [0.0], [0.0], [1.0]]])
-    >>> float(CombinedLoss("mae")(targets, outputs))
-    0.5
-    """
-
-    def call(self, y_true, y_pred):
-        """Error per sample, shape (batch,)."""
-        if y_true.shape[1:] != y_pred.shape[1:]:
-            return super().call(y_true, y_pred)  # which says what is wrong
-        y_true = ops.cast(y_true, y_pred.dtype)
-        outer = (ops.concatenate([y[:, :1], y[:, -1:]], axis=1) for y in (y_true, y_pred))
-        own = (y[:, 1:-1] for y in (y_true, y_pred))
-        return (super().call(*own) + super().call(*outer)) / 2
+layers = keras.layers
 
 
 def build_gru_autoencoder(
@@ -44,6 +15,7 @@ def build_gru_autoencoder(
     *,
     units=64,
     latent=None,
+    patch=1,
     activation="tanh",
     learning_rate=1e-3,
     loss="mae",
@@ -59,6 +31,8 @@ def build_gru_autoencoder(
         Width of the decoder's layer.
     latent : int, optional
         Width of the encoder's layer: the bottleneck. Default: `units`.
+    patch : int
+        As in `models.build_lstm_autoencoder`.
     activation, learning_rate, loss, seed
         As in `models.build_lstm_forecaster`.
 
@@ -71,7 +45,7 @@ def build_gru_autoencoder(
     Raises
     ------
     ValueError
-        If a size is not a positive integer.
+        If a size is not a positive integer, or `window` is no multiple of `patch`.
 
     Notes
     -----
@@ -83,7 +57,8 @@ def build_gru_autoencoder(
     >>> build_gru_autoencoder(window=30, units=16, latent=8).output_shape
     (None, 30, 1)
     """
-    inputs, outputs = _recurrent(layers.GRU, window, n_features, units, latent, activation, seed)
+    sizes = (window, n_features, units, latent, patch)
+    inputs, outputs = _recurrent(layers.GRU, *sizes, activation, seed)
     return models.compiled(
         inputs, outputs, "gru_autoencoder", learning_rate, models.SameShapeLoss(loss)
     )
@@ -95,31 +70,33 @@ def build_combined_autoencoder(
     *,
     units=64,
     latent=None,
+    patch=1,
     activation="tanh",
     learning_rate=1e-3,
     loss="mae",
     seed=0,
 ):
-    """LSTM autoencoder whose decoder also predicts the row before and the row after the window.
+    """LSTM autoencoder whose decoder also predicts what comes before and after the window.
 
     Parameters
     ----------
     window, n_features : int
         Shape of an input window.
-    units, latent, activation, learning_rate, loss, seed
+    units, latent, patch, activation, learning_rate, loss, seed
         As in `build_gru_autoencoder`.
 
     Returns
     -------
     keras.Model
-        Compiled with `CombinedLoss`; input `(batch, window, n_features)`, output
-        `(batch, window + 2, n_features)`: the row before, the window, the row after. As many
-        parameters as `models.build_lstm_autoencoder` of the same `units` and `latent`.
+        Compiled with `models.CombinedLoss`; input `(batch, window, n_features)`, output
+        `(batch, window + 2 * patch, n_features)`: `patch` rows before, the window, `patch` rows
+        after. As many parameters as `models.build_lstm_autoencoder` of the same `units`, `latent`
+        and `patch`.
 
     Raises
     ------
     ValueError
-        If a size is not a positive integer.
+        If a size is not a positive integer, or `window` is no multiple of `patch`.
 
     Notes
     -----
@@ -132,14 +109,13 @@ def build_combined_autoencoder(
     >>> build_combined_autoencoder(window=30, units=16, latent=8).output_shape
     (None, 32, 1)
     """
-    widths = (window, n_features, units, latent)
-    inputs, outputs = _recurrent(layers.LSTM, *widths, activation, seed, beyond=2)
-    return models.compiled(
-        inputs, outputs, "combined_autoencoder", learning_rate, CombinedLoss(loss)
-    )
+    sizes = (window, n_features, units, latent, patch)
+    inputs, outputs = _recurrent(layers.LSTM, *sizes, activation, seed, beyond=2)
+    loss = models.CombinedLoss(loss, outer=patch)
+    return models.compiled(inputs, outputs, "combined_autoencoder", learning_rate, loss)
 
 
-def _recurrent(layer, window, n_features, units, latent, activation, seed, beyond=0):
+def _recurrent(layer, window, n_features, units, latent, patch, activation, seed, beyond=0):
     """Input and output of an autoencoder with one recurrent layer on each side of its code.
 
     The output has `beyond` steps more than the window.
@@ -148,8 +124,9 @@ def _recurrent(layer, window, n_features, units, latent, activation, seed, beyon
     models.check_sizes(window=window, n_features=n_features, units=units, latent=latent)
     models.set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
-    code = layer(latent, activation, name="encoder_1")(inputs)
+    code = layer(latent, activation, name="encoder_1")(models.patches(inputs, patch))
     code = layers.Identity(name="latent")(code)
-    hidden = layers.RepeatVector(window + beyond, name="repeat")(code)
+    hidden = layers.RepeatVector(window // patch + beyond, name="repeat")(code)
     hidden = layer(units, activation, return_sequences=True, name="decoder_1")(hidden)
-    return inputs, layers.Dense(n_features, name="dense_per_step")(hidden)
+    outputs = layers.Dense(patch * n_features, name="dense_per_step")(hidden)
+    return inputs, models.rows(outputs, patch)
