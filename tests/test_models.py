@@ -96,7 +96,7 @@ def test_a_forecaster_of_patches(patch):
 
 @pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER])
 def test_a_window_that_is_no_multiple_of_the_patch_is_refused(builder):
-    with pytest.raises(ValueError, match="`window` must be a multiple of `patch`, 4. Received"):
+    with pytest.raises(ValueError, match="`window` must be a multiple of `patch`, 4"):
         builder(10, patch=4)
     with pytest.raises(ValueError, match="`patch` must be a positive integer"):
         builder(10, patch=0)
