@@ -8,6 +8,7 @@ averages the features that are there.
 
 import numpy as np
 import pandas as pd
+from sklearn.covariance import ShrunkCovariance
 
 from lib import windowing
 from lib.errors import whole
@@ -16,7 +17,7 @@ CHUNK = 512  # points compared with all training codes at once
 FEW = 32  # windows that go through the model in one step, as new rows of a live stream do
 
 
-def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0):
+def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0, signed=False):
     """Absolute error of each window, step and feature.
 
     Parameters
@@ -29,6 +30,8 @@ def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0):
     max_missing : float
         Largest share of an input window that may be missing (NaN). Up to there the model sees
         it filled by `windowing.fill_windows`; beyond it all errors of the window are NaN.
+    signed : bool
+        Output less target, as `ErrorDistance` needs it, in place of the absolute value.
 
     Returns
     -------
@@ -60,7 +63,8 @@ def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0):
             f"`targets` must have the shape of the model's output, {outputs.shape}. "
             f"Received: {targets.shape}"
         )
-    return np.abs(outputs - targets)
+    errors = outputs - targets
+    return errors if signed else np.abs(errors)
 
 
 def missing_share(windows):
@@ -87,6 +91,87 @@ def _outputs(model, inputs, batch_size, max_missing):
     outputs = np.array(outputs, dtype="float64")
     outputs[share > max_missing] = np.nan
     return outputs
+
+
+class ErrorDistance:
+    """How unusual the errors of a window are as a whole: their Mahalanobis distance.
+
+    A network makes the same errors again and again: at steep flanks, where a period starts a
+    little earlier or later. Such errors go together, step by step, and a covariance matrix of
+    the training errors knows how. Errors of this kind count little; small errors of a kind that
+    training never had count much.
+
+    The matrix is shrunk towards equal variances without covariance, since neighbouring windows
+    share most of their rows: few of them are independent.
+
+    Parameters
+    ----------
+    shrinkage : float
+        Weight of equal variances, above 0 and at most 1. With 1 the distance is the root of the
+        mean squared error, less the mean error, in units of its training value.
+
+    Raises
+    ------
+    ValueError
+        If `shrinkage` is out of its range, or (in `fit`) an error is not finite, or all are equal.
+
+    Notes
+    -----
+    Malhotra et al. (2015), "Long short term memory networks for anomaly detection in time
+    series", score errors by a normal distribution that is fitted to them; the shrinkage is
+    scikit-learn's `ShrunkCovariance`.
+
+    Examples
+    --------
+    >>> flanks = np.array([[1.0, -1.0], [-1.0, 1.0], [0.1, 0.1], [-0.1, -0.1]])[:, :, None]
+    >>> distance = ErrorDistance(0.1).fit(flanks)
+    >>> distance(np.array([[[1.0], [-1.0]], [[1.0], [1.0]]])).round(1)  # usual, unusual
+    array([1. , 4.1])
+    """
+
+    def __init__(self, shrinkage=0.3):
+        if not 0 < shrinkage <= 1:
+            raise ValueError(
+                f"`shrinkage` must be above 0 and at most 1. Received: shrinkage={shrinkage}"
+            )
+        self.shrinkage = shrinkage
+
+    def fit(self, errors):
+        """Learn mean and covariance.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n_windows, steps, n_features)
+            Signed, of windows without an anomaly.
+
+        Returns
+        -------
+        ErrorDistance
+            Itself, with `location_` of shape (n,) and `factor_` of shape (n, n), for
+            `n = steps * n_features` numbers.
+        """
+        flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
+        if not np.isfinite(flat).all() or not flat.std(axis=0).any():
+            raise ValueError("`errors` must be finite, and not all equal, to have a covariance.")
+        fitted = ShrunkCovariance(shrinkage=self.shrinkage).fit(flat)
+        self.location_ = fitted.location_
+        self.factor_ = np.linalg.cholesky(fitted.precision_) / np.sqrt(flat.shape[1])
+        return self
+
+    def __call__(self, errors):
+        """Distance of each window.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n_windows, steps, n_features)
+
+        Returns
+        -------
+        ndarray of n_windows float64
+            About 1 for usual errors, whatever their number; NaN where an error is missing.
+        """
+        flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
+        return np.linalg.norm((flat - self.location_) @ self.factor_, axis=1)
 
 
 def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024, max_missing=0.0):

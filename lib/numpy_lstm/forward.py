@@ -136,13 +136,37 @@ def _conv(options, kernel, bias):
 
 def _convolve(product, size, stride, x):
     """One product for each step: what it looks at lies side by side in memory."""
+    return product(patches_of(x, size, stride)[0])
+
+
+def patches_of(x, size, stride):
+    """Lay side by side what each step of a convolution looks at.
+
+    Parameters
+    ----------
+    x : ndarray of shape (steps, width, batch)
+    size, stride : int
+
+    Returns
+    -------
+    ndarray of shape (steps / stride, size * width, batch), read-only
+        A view of a padded copy.
+    int
+        Rows of zeros that were put before the first step.
+
+    Examples
+    --------
+    >>> patches, before = patches_of(np.arange(1.0, 4.0).reshape(3, 1, 1), size=3, stride=1)
+    >>> patches[:, :, 0].tolist(), before
+    ([[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 0.0]], 1)
+    """
     steps = math.ceil(len(x) / stride)
     surplus = max((steps - 1) * stride + size - len(x), 0)
     # Rows of zeros on both sides; where their number is odd, one more at the end.
     x = np.pad(x, ((surplus // 2, surplus - surplus // 2), (0, 0), (0, 0)))
     shape = (steps, size * x.shape[1], x.shape[2])
     strides = (stride * x.strides[0], *x.strides[1:])
-    return product(np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False))
+    return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False), surplus // 2
 
 
 def _lstm(options, kernel, recurrent, bias):
@@ -227,6 +251,50 @@ def _recur(weights, base, seen, states):
         np.multiply(after, half, after)
 
 
+def _gru(options, kernel, recurrent, bias):
+    return partial(_run_gru, kernel.T, recurrent.T, bias, options["return_sequences"])
+
+
+def _run_gru(kernel, recurrent, bias, sequence, x):
+    """Hidden states, (steps, units, batch), or the last one."""
+    same = x.strides[0] == 0  # at each step
+    given = kernel @ (x[:1] if same else x) + bias[0][:, None]
+    states = np.zeros((len(x) + 1, recurrent.shape[1], x.shape[-1]), dtype="float32")
+    for t in range(len(x)):
+        states[t + 1] = gru_step(given[0 if same else t], recurrent, bias[1], states[t])[0]
+    return states[1:] if sequence else states[-1]
+
+
+def gru_step(given, recurrent, bias, state):
+    """One step of gated recurrent units: the new state, and what led to it.
+
+    Parameters
+    ----------
+    given : ndarray of shape (3 * units, batch)
+        From the input: for the update gate, the reset gate, the candidate.
+    recurrent : ndarray of shape (3 * units, units)
+    bias : ndarray of 3 * units
+    state : ndarray of shape (units, batch)
+
+    Returns
+    -------
+    state, gates, candidate, told : ndarray
+        `told` is what the candidate hears of the old state before the reset gate.
+
+    Examples
+    --------
+    >>> given, recurrent = np.array([[9.0], [0.0], [0.0]]), np.zeros((3, 1))
+    >>> gru_step(given, recurrent, np.zeros(3), np.array([[1.0]]))[0].round(2)  # it stays
+    array([[1.]])
+    """
+    units = len(state)
+    told = recurrent @ state + bias[:, None]
+    gates = ACTIVATIONS["sigmoid"](given[: 2 * units] + told[: 2 * units])
+    update, told = gates[:units], told[2 * units :]
+    candidate = np.tanh(given[2 * units :] + gates[units:] * told)
+    return candidate + update * (state - candidate), gates, candidate, told
+
+
 def _shaped(shape, x):
     return np.ascontiguousarray(x).reshape(*shape, x.shape[-1])
 
@@ -244,12 +312,14 @@ PLAIN_LSTM = {
     **{"activation": "tanh", "recurrent_activation": "sigmoid", "use_bias": True},
     **{"return_state": False, "go_backwards": False, "stateful": False},
 }
+PLAIN_GRU = {**PLAIN_LSTM, "reset_after": True}
 PLAIN_CONV = {
     **{"padding": "same", "data_format": "channels_last", "dilation_rate": (1,)},
     **{"groups": 1, "use_bias": True},
 }
 KNOWN = {
     "LSTM": (_lstm, PLAIN_LSTM),
+    "GRU": (_gru, PLAIN_GRU),
     "Dense": (_dense, {"use_bias": True}),
     "Conv1D": (_conv, PLAIN_CONV),
     "RepeatVector": (lambda options: partial(_repeated, options["n"]), {}),

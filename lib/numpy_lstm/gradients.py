@@ -7,7 +7,16 @@ batch is the last axis: `(steps, width, batch)`, or `(width, batch)`.
 
 import numpy as np
 
-from lib.numpy_lstm.forward import ACTIVATIONS, PLAIN_LSTM, halves, lstm_rows
+from lib.numpy_lstm.forward import (
+    ACTIVATIONS,
+    PLAIN_CONV,
+    PLAIN_GRU,
+    PLAIN_LSTM,
+    gru_step,
+    halves,
+    lstm_rows,
+    patches_of,
+)
 
 SLOPES = {  # of the activations, told from what they gave
     "linear": np.ones_like,
@@ -26,7 +35,7 @@ def layer(one):
 
     Returns
     -------
-    Shape, Repeat, Dense, Lstm or None
+    Shape, Repeat, Stretch, Crop, Dense, Conv, Gru, Lstm or None
         None if the layer is of a kind, or has an option, that is not known here.
 
     Examples
@@ -39,12 +48,17 @@ def layer(one):
     """
     kind, options = type(one).__name__, one.get_config()
     weights = [np.array(weight) for weight in one.get_weights()]
-    if kind == "LSTM" and all(options[name] == value for name, value in PLAIN_LSTM.items()):
-        return Lstm(weights, options["return_sequences"])
-    if kind == "Dense" and options["use_bias"] and options["activation"] in SLOPES:
-        return Dense(weights, options["activation"])
+    if kind in WITH_WEIGHTS:
+        make, plain = WITH_WEIGHTS[kind]
+        known = options["activation"] in SLOPES
+        known = known and all(options[name] == value for name, value in plain.items())
+        return make(weights, options) if known else None
     if kind == "RepeatVector":
         return Repeat(options["n"])
+    if kind == "UpSampling1D":
+        return Stretch(options["size"])
+    if kind == "Cropping1D":
+        return Crop(options["cropping"])
     shapes = {"Identity": None, "Flatten": (-1,), "Reshape": options.get("target_shape")}
     return Shape(shapes[kind]) if kind in shapes else None
 
@@ -99,10 +113,41 @@ class Repeat(_Plain):
         return gradient.sum(axis=0)
 
 
+class Stretch(_Plain):
+    """Each step so many times, one after the other."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def forward(self, x):
+        """Take memory for all."""
+        return np.repeat(x, self.times, axis=0)
+
+    def backward(self, gradient):
+        """Add up what comes from the copies of a step."""
+        return gradient.reshape(-1, self.times, *gradient.shape[1:]).sum(axis=1)
+
+
+class Crop(_Plain):
+    """Without so many steps at the start and at the end."""
+
+    def __init__(self, cropping):
+        self.before, self.after = cropping
+
+    def forward(self, x):
+        """A view."""
+        return x[self.before : len(x) - self.after]
+
+    def backward(self, gradient):
+        """What is cut off has no part in the loss."""
+        return np.pad(gradient, ((self.before, self.after), (0, 0), (0, 0)))
+
+
 class Dense(_Plain):
     """The same product, sum and activation at each step, if there are steps."""
 
-    def __init__(self, weights, activation):
+    def __init__(self, weights, options):
+        activation = options["activation"]
         self.weights = weights
         self.function, self.slope = ACTIVATIONS[activation], SLOPES[activation]
 
@@ -121,6 +166,85 @@ class Dense(_Plain):
         return self.weights[0] @ gradient
 
 
+class Conv(Dense):
+    """A dense layer on what each step looks at: itself and its neighbours, side by side."""
+
+    def __init__(self, weights, options):
+        super().__init__(weights, options)
+        (self.size,), (self.stride,) = options["kernel_size"], options["strides"]
+
+    def forward(self, x):
+        """Lay the neighbours side by side, which takes no memory."""
+        kernel, bias = self.weights
+        self.came = x.shape
+        seen, self.before = patches_of(x, self.size, self.stride)
+        self.x, self.y = seen, self.function(kernel.reshape(-1, len(bias)).T @ seen + bias[:, None])
+        return self.y
+
+    def backward(self, gradient):
+        """Add up, for each step, what comes from all that looked at it."""
+        kernel, bias = self.weights
+        steps, width, batch = self.came
+        gradient = gradient * self.slope(self.y)
+        by_kernel = (self.x @ np.swapaxes(gradient, 1, 2)).sum(axis=0)
+        self.gradients = [by_kernel.reshape(kernel.shape), gradient.sum(axis=(0, 2))]
+        by_seen = kernel.reshape(-1, len(bias)) @ gradient
+        by_seen = by_seen.reshape(len(gradient), self.size, width, batch)
+        last = (len(gradient) - 1) * self.stride
+        by_input = np.zeros((max(last + self.size, self.before + steps), width, batch), "float32")
+        for place in range(self.size):
+            by_input[place : place + last + 1 : self.stride] += by_seen[:, place]
+        return by_input[self.before : self.before + steps]
+
+
+class Gru(_Plain):
+    """One layer of gated recurrent units (Cho et al., 2014), as Keras computes them."""
+
+    def __init__(self, weights, options):
+        self.weights, self.sequence = weights, options["return_sequences"]
+        self.units = len(weights[1])
+
+    def forward(self, x):
+        """Hidden states, (steps, units, batch), or the last one."""
+        kernel, recurrent, bias = self.weights
+        self.x, self.same = x, x.strides[0] == 0  # the same at each step: multiplied once
+        given = kernel.T @ (x[:1] if self.same else x) + bias[0][:, None]
+        self.states = np.zeros((len(x) + 1, self.units, x.shape[-1]), "float32")
+        self.kept, rows = [], np.ascontiguousarray(recurrent.T)
+        for t in range(len(x)):
+            parts = gru_step(given[0 if self.same else t], rows, bias[1], self.states[t])
+            self.states[t + 1], kept = parts[0], parts[1:]
+            self.kept.append(kept)
+        return self.states[1:] if self.sequence else self.states[-1]
+
+    def backward(self, gradient):
+        """By the weights; and by the input, of one step where all steps have the same."""
+        kernel, recurrent, _ = self.weights
+        steps, batch, two = len(self.x), self.x.shape[-1], 2 * self.units
+        by_given = np.empty((steps, 3 * self.units, batch), "float32")
+        by_state, by_recurrent = np.zeros((self.units, batch), "float32"), 0.0
+        by_told, by_bias = np.empty((3 * self.units, batch), "float32"), 0.0
+        for t in reversed(range(steps)):
+            if self.sequence or t == steps - 1:
+                by_state = by_state + (gradient[t] if self.sequence else gradient)
+            gates, candidate, told = self.kept[t]
+            update, reset = gates.reshape(2, self.units, batch)
+            by_kept, by_reset, by_candidate = by_given[t].reshape(3, self.units, batch)
+            by_candidate[:] = by_state * (1.0 - update) * (1.0 - candidate * candidate)
+            by_kept[:] = by_state * (self.states[t] - candidate)
+            by_reset[:] = by_candidate * told
+            by_given[t, :two] *= gates * (1.0 - gates)
+            by_told[:two], by_told[two:] = by_given[t, :two], by_candidate * reset
+            by_recurrent = by_recurrent + self.states[t] @ by_told.T
+            by_bias = by_bias + by_told.sum(axis=1)
+            by_state = by_state * update + recurrent @ by_told
+        total = by_given.sum(axis=0)
+        x, by_x = (self.x[:1], total[None]) if self.same else (self.x, by_given)
+        by_kernel = (x @ np.swapaxes(by_x, 1, 2)).sum(axis=0)
+        self.gradients = [by_kernel, by_recurrent, np.stack([total.sum(axis=1), by_bias])]
+        return kernel @ by_x
+
+
 class Lstm:
     """One LSTM layer, its weights in one array, `forward.lstm_rows`.
 
@@ -130,8 +254,8 @@ class Lstm:
 
     count = 3
 
-    def __init__(self, weights, sequence):
-        self.units, self.sequence = len(weights[1]), sequence
+    def __init__(self, weights, options):
+        self.units, self.sequence = len(weights[1]), options["return_sequences"]
         self.weights, self.half = self.packed(weights), halves(self.units)[:, None]
         self.room = {}
 
@@ -227,3 +351,12 @@ class Lstm:
         by_gates[:gates] *= z[:gates] * (1.0 - z[:gates])  # the slopes: of three sigmoids,
         by_candidate *= 1.0 - candidate * candidate  # and of a tanh
         by_cell *= kept
+
+
+# Kind of layer -> its twin, and the options that this twin takes for granted.
+WITH_WEIGHTS = {
+    "LSTM": (Lstm, PLAIN_LSTM),
+    "GRU": (Gru, PLAIN_GRU),
+    "Dense": (Dense, {"use_bias": True}),
+    "Conv1D": (Conv, PLAIN_CONV),
+}

@@ -44,12 +44,14 @@ def count_parameters(kind, window, n_features, widths):
         return _dense(window * n_features, widths["units"], widths["latent"])
     if kind == "conv_autoencoder":
         return _conv(window, n_features, widths["filters"], widths["latent"])
+    inputs = outputs = widths.get("patch", 1) * n_features
     if kind == "lstm_forecaster":
         latent, units = widths["units"]
+        outputs = widths.get("horizon", 1) * n_features
     else:
         latent, units = widths["latent"], widths["units"]
     layer = _gru if kind == "gru_autoencoder" else _lstm
-    return layer(n_features, latent) + layer(latent, units) + (units + 1) * n_features
+    return layer(inputs, latent) + layer(latent, units) + (units + 1) * outputs
 
 
 def equal_widths(kind, window, n_features, *, units, latent):

@@ -13,6 +13,10 @@ CASES = {
     "autoencoder": (models.build_lstm_autoencoder, {"units": 5, "latent": 3}),
     "deep autoencoder": (models.build_lstm_autoencoder, {"units": 4, "latent": 3, "depth": 2}),
     "dense autoencoder": (models.build_dense_autoencoder, {"units": (6, 5), "latent": 2}),
+    "patches": (models.build_lstm_autoencoder, {"units": 5, "latent": 3, "patch": 3}),
+    "combined": (models.build_combined_autoencoder, {"units": 5, "latent": 3, "patch": 3}),
+    "gru": (models.build_gru_autoencoder, {"units": 5, "latent": 3, "patch": 3}),
+    "convolutions": (models.build_conv_autoencoder, {"filters": (4, 3), "kernel": 4, "latent": 2}),
     "relu": (models.build_dense_autoencoder, {"units": (6,), "activation": "relu"}),
     "sigmoid": (models.build_dense_autoencoder, {"units": (6,), "activation": "sigmoid"}),
 }
@@ -21,7 +25,7 @@ CASES = {
 def network(case="autoencoder", n_features=2, **options):
     """A network whose weights and biases are all of consequence, and its twin."""
     build, settings = CASES[case]
-    model = build(7, n_features, **settings, **options)
+    model = build(9, n_features, **settings, **options)
     rng = np.random.default_rng(0)
     model.set_weights([rng.normal(0, 0.5, weight.shape) for weight in model.get_weights()])
     twin = backward.learner(model)
@@ -41,7 +45,7 @@ def batch(model, count=12, seed=1):
 def by_keras(model, inputs, targets):
     """Gradients, told from one step of plain descent at a rate of 1."""
     before = model.get_weights()
-    model.compile(keras.optimizers.SGD(1.0), models.SameShapeLoss(model.loss.error))
+    model.compile(keras.optimizers.SGD(1.0), model.loss)
     loss = model.train_on_batch(inputs, targets)
     pairs = zip(before, model.get_weights(), strict=True)
     gradients = [old - new for old, new in pairs]
@@ -189,9 +193,7 @@ def compiled(optimizer="adam", loss=None, last=None):
 
 
 LEFT = {
-    "GRU": lambda: models.build_gru_autoencoder(6, 2, units=3),
-    "two outputs at once": lambda: models.build_combined_autoencoder(6, 2, units=3),
-    "convolution": lambda: models.build_conv_autoencoder(8),
+    "causal convolution": lambda: compiled(last=keras.layers.Conv1D(2, 3, padding="causal")),
     "dropout": lambda: models.build_lstm_autoencoder(6, units=3, dropout=0.1),
     "activation": lambda: models.build_lstm_autoencoder(6, units=3, activation="relu"),
     "own activation": lambda: compiled(last=keras.layers.Dense(2, "gelu")),

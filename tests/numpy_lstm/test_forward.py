@@ -15,6 +15,7 @@ CASES = {
     "autoencoder": (models.build_lstm_autoencoder, {"units": 5, "latent": 3}),
     "deep autoencoder": (models.build_lstm_autoencoder, {"units": 4, "depth": 2, "dropout": 0.3}),
     "combined autoencoder": (models.build_combined_autoencoder, {"units": 4}),
+    "gru": (models.build_gru_autoencoder, {"units": 5, "latent": 3}),
     "dense autoencoder": (models.build_dense_autoencoder, {"units": (6, 5), "latent": 2}),
     "linear autoencoder": (models.build_dense_autoencoder, {"units": ()}),
     "sigmoid autoencoder": (models.build_dense_autoencoder, {"activation": "sigmoid"}),
@@ -158,7 +159,7 @@ class Dense(keras.layers.Dense):
 
 layers = keras.layers
 UNKNOWN = {
-    "GRU": lambda: models.build_gru_autoencoder(6, 2, units=3),
+    "old GRU": lambda: chain(layers.GRU(3, reset_after=False)),
     "activation of an LSTM": lambda: chain(layers.LSTM(3, activation="relu")),
     "gates of an LSTM": lambda: chain(layers.LSTM(3, recurrent_activation="hard_sigmoid")),
     "backwards": lambda: chain(layers.LSTM(3, go_backwards=True)),
