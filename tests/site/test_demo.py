@@ -2,11 +2,11 @@
 
 import importlib.util
 import re
-import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+from chromium import launched
 
 from lib import data, injection, metrics
 from lib.detector import Detector
@@ -14,10 +14,6 @@ from lib.detector import Detector
 pytestmark = pytest.mark.slow
 
 FOLDER = data.DATA_DIR.parent / "docs" / "demo"
-FLAGS = [
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run",
-    "--disable-background-networking --disable-component-update --disable-sync",
-]
 TEXTS = ("break-text", "blame-text", "move-text", "curve-text", "cell-text")
 
 
@@ -33,14 +29,8 @@ script = load_script()
 
 @pytest.fixture(scope="module")
 def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=" ".join(FLAGS).split())
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 def opened(browser, **options):
