@@ -44,7 +44,8 @@ class LSTM {
     this.width = this.kernel.length / (4 * units);
     this.cell = new Float64Array(units * SIDE);
     this.states = new Float64Array((steps + 1) * units * SIDE); // the first is the state before, 0
-    this.sums = new Float64Array(4 * units * SIDE);
+    this.sums = new Float64Array(4 * units * SIDE); // what does not depend on the state
+    this.gates = new Float64Array(4 * units * SIDE); // before the activation
   }
 
   /* Keras has [column][gate][unit]; here it is [unit][column][gate]. */
@@ -74,9 +75,10 @@ class LSTM {
   }
 
   /* One step. `sums` holds what does not depend on the state, [unit][gate][window];
-     with `inputs`, their share is still to be added. The inner loops are where all time goes. */
+     with `inputs`, their share is still to be added. The inner loops are where all time goes. Activations
+     have a loop of their own: there a browser compiles `tanh` in place. */
   step(step, inputs, from) {
-    const { units, width, kernel, recurrent, bias, sums, cell, states } = this;
+    const { units, width, kernel, recurrent, bias, sums, gates, cell, states } = this;
     const before = step * units * SIDE, after = before + units * SIDE;
     let atKernel = 0, atRecurrent = 0;
     for (let unit = 0; unit < units; unit++) {
@@ -117,14 +119,19 @@ class LSTM {
           o0 += weight * h0; o1 += weight * h1; o2 += weight * h2;
         }
       }
-      const at = unit * SIDE, out = after + at;
-      const c0 = sigmoid(f0) * (step ? cell[at] : 0) + sigmoid(i0) * tanh(g0);
-      const c1 = sigmoid(f1) * (step ? cell[at + 1] : 0) + sigmoid(i1) * tanh(g1);
-      const c2 = sigmoid(f2) * (step ? cell[at + 2] : 0) + sigmoid(i2) * tanh(g2);
-      cell[at] = c0; cell[at + 1] = c1; cell[at + 2] = c2;
-      states[out] = sigmoid(o0) * tanh(c0);
-      states[out + 1] = sigmoid(o1) * tanh(c1);
-      states[out + 2] = sigmoid(o2) * tanh(c2);
+      const at = unit * 4 * SIDE;
+      gates[at] = i0; gates[at + 1] = i1; gates[at + 2] = i2;
+      gates[at + 3] = f0; gates[at + 4] = f1; gates[at + 5] = f2;
+      gates[at + 6] = g0; gates[at + 7] = g1; gates[at + 8] = g2;
+      gates[at + 9] = o0; gates[at + 10] = o1; gates[at + 11] = o2;
+    }
+    for (let unit = 0, place = 0; unit < units; unit++) {
+      for (let at = unit * 4 * SIDE, end = at + SIDE; at < end; at++, place++) {
+        const kept = step ? sigmoid(gates[at + SIDE]) * cell[place] : 0;
+        const stored = kept + sigmoid(gates[at]) * tanh(gates[at + 2 * SIDE]);
+        cell[place] = stored;
+        states[after + place] = sigmoid(gates[at + 3 * SIDE]) * tanh(stored);
+      }
     }
   }
 }
