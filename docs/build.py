@@ -55,7 +55,12 @@ def html(site, made=(), strict=False):
     if (demo := ROOT / "docs" / "demo").exists():
         shutil.copytree(demo, site / "demo", dirs_exist_ok=True)
     command = [sys.executable, "-m", "pagefind", "--site", str(site), "--silent"]
-    command += ["--root-selector", "article.bd-article", "--glob", "{docs,notebooks,data}/**/*.html"]
+    command += [
+        "--root-selector",
+        "article.bd-article",
+        "--glob",
+        "{docs,notebooks,data}/**/*.html",
+    ]
     command += ["--exclude-selectors", ".headerlink, .copybtn, summary, script"]
     subprocess.run(command, check=True)
 

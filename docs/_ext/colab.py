@@ -6,7 +6,7 @@ SAYS = """*This copy is for Colab. The next cell clones the course and installs 
 says what it does, and takes about a minute. If it asks you to restart the session, do so and run it
 again.*"""
 
-SETUP = '''import importlib.metadata, os, pathlib, subprocess, sys, tomllib
+SETUP = """import importlib.metadata, os, pathlib, subprocess, sys, tomllib
 
 repository = "https://github.com/{repository}"
 course = pathlib.Path("/content/course")
@@ -30,7 +30,7 @@ if missing:
     print("If one of them was in use already: Runtime, Restart session, then run this cell again.")
 sys.path.insert(0, str(course))
 os.chdir(course / "notebooks{folder}")
-print("Ready: this notebook now runs in", os.getcwd())'''
+print("Ready: this notebook now runs in", os.getcwd())"""
 
 
 def copy(notebook, repository, folder=""):

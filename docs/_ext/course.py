@@ -123,7 +123,13 @@ def add_buttons(app, pagename, templatename, context, doctree):
         "Codespaces": "fab fa-github",
     }
     launch = [
-        {"type": "link", "text": name, "tooltip": f"Open in {name}", "icon": icons[name], "url": url}
+        {
+            "type": "link",
+            "text": name,
+            "tooltip": f"Open in {name}",
+            "icon": icons[name],
+            "url": url,
+        }
         for name, url in links(f"{pagename}.ipynb").items()
     ]
     if launch:
@@ -300,5 +306,3 @@ def setup(app):
     app.connect("source-read", prepare_notebook)
     app.connect("html-page-context", add_buttons, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
