@@ -1,8 +1,8 @@
-"""Notebooks -> slides: headings, figures, tables and questions to show, the rest as speaker notes.
+"""Notebooks -> slides: headings, figures, tables, questions to show; the rest as speaker notes.
 
-A slide is one of these: a heading with its first paragraph; a figure, or a small table, with what to
-see in it; a question with its hidden answer; the takeaways; code that builds a network, or whose cell
-is tagged `slide`. All other text and code goes into the notes of the slide before it.
+A slide is one of these: a heading with its first paragraph; a figure, or a small table, with what
+to see in it; a question with its hidden answer; the takeaways; code that builds a network, or whose
+cell is tagged `slide`. All other text and code goes into the notes of the slide before it.
 """
 
 import copy
@@ -18,7 +18,7 @@ from traitlets.config import Config
 HERE = Path(__file__).resolve().parent
 MAX_CODE = 18  # lines; more cannot be read from the last row
 MAX_ROWS, MAX_COLUMNS = 10, 8  # of a table
-NETWORK = re.compile(r"\blayers\.[A-Z]|keras\.Sequential\(")
+NETWORK = re.compile(r"keras\.Sequential\(|(?:\blayers\.[A-Z].*?){3}", re.DOTALL)
 MARK = "<!-- notebooks -->"
 
 
@@ -57,9 +57,8 @@ def _blocks(source):
 
 def _add_text(slides, block):
     heading = re.match(r"#{1,3} (.+)", block)
-    if "<details" in block and not heading:
-        slides.append(([_text(block)], []))
-    elif heading and heading[1].strip() == "Takeaways":
+    whole = heading[1].strip() == "Takeaways" if heading else "<details" in block
+    if whole:
         slides.append(([_text(block)], []))
     elif heading:
         shown, rest = _opening(_paragraphs(block))
@@ -73,7 +72,7 @@ def _add_text(slides, block):
 
 
 def _opening(parts):
-    """What of a section's paragraphs is shown: the heading, the first one, and a list it announces."""
+    """What is shown of a section: the heading, the first paragraph, and a list it announces."""
     n = 1 if len(parts) > 1 and parts[1].startswith(("|", "```", "<")) else 2
     n += len(parts) > 2 and parts[1].endswith(":")
     return parts[:n], parts[n:]

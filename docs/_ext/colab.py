@@ -1,4 +1,4 @@
-"""Copies of the notebooks for Colab: two cells in front, which fetch and install what is missing."""
+"""Copies of the notebooks for Colab: two cells in front fetch and install what is missing."""
 
 import json
 

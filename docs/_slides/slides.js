@@ -4,12 +4,14 @@ const HEIGHT = 700;
 const ROOM = 630; // above the arrows
 
 function fit(slide) {
-  const shown = slide.style.display;
-  slide.style.display = "block";
-  for (let size = 100; slide.scrollHeight > ROOM && size >= 45; size -= 5) {
+  const boxes = [slide.parentElement, slide];
+  const displays = boxes.map((box) => box.style.display);
+  boxes.forEach((box) => (box.style.display = "block"));
+  for (let size = 95; slide.scrollHeight > ROOM && size >= 45; size -= 5) {
     slide.style.fontSize = `${size}%`;
+    slide.style.setProperty("--figure", `${size * 4.3}px`);
   }
-  slide.style.display = shown;
+  boxes.forEach((box, place) => (box.style.display = displays[place]));
 }
 
 Reveal.initialize({
