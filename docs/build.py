@@ -39,8 +39,8 @@ def course_notebooks():
 
 
 def sphinx(builder, folder, made=(), strict=False):
-    """Run Sphinx; both builders share what it has read."""
-    options = ["-c", "docs", "-d", "build/doctrees", "-D", f"course_made={','.join(made)}"]
+    """Run Sphinx; both builders share what it has read, and each writes all pages anew."""
+    options = ["-a", "-c", "docs", "-d", "build/doctrees", "-D", f"course_made={','.join(made)}"]
     options += ["--fail-on-warning", "--keep-going"] if strict else []
     command = [sys.executable, "-m", "sphinx", "-q", "-b", builder, *options, ".", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True)
@@ -73,22 +73,26 @@ def epub(site):
 
 
 def pdf(site, notebooks=None):
-    """Print the page of each notebook, with everything that is folded opened."""
+    """Print the page of each notebook."""
     from playwright.sync_api import sync_playwright
 
-    (site / "pdf").mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        page = browser.new_page(color_scheme="light")
         for notebook in notebooks or course_notebooks():
-            page.goto((site / "notebooks" / f"{notebook.stem}.html").as_uri())
-            page.evaluate("document.querySelectorAll('details').forEach((it) => (it.open = true))")
-            margins = dict.fromkeys(("top", "bottom", "left", "right"), "15mm")
-            page.pdf(
-                path=site / "pdf" / f"{notebook.stem}.pdf",
-                **{"format": "A4", "margin": margins, "tagged": True, "outline": True},
-            )
+            print_page(browser, site, notebook)
         browser.close()
+
+
+def print_page(browser, site, notebook):
+    """Print one page as it is in a light scheme, with everything that is folded opened."""
+    (site / "pdf").mkdir(exist_ok=True)
+    page = browser.new_page(color_scheme="light")
+    page.goto((site / "notebooks" / f"{notebook.stem}.html").as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach((it) => (it.open = true))")
+    margins = dict.fromkeys(("top", "bottom", "left", "right"), "15mm")
+    target = site / "pdf" / f"{notebook.stem}.pdf"
+    page.pdf(path=target, format="A4", margin=margins, tagged=True, outline=True)
+    page.close()
 
 
 def vendored(*packages):

@@ -25,7 +25,7 @@ include_patterns += ["tests/benchmarks/README.md"]
 exclude_patterns = [
     *(".*", "build", "lib", "figures", "binder", "**/.ipynb_checkpoints", "*.egg-info"),
     *("data/downloads", "data/results", "data/detectors", "docs/demo", "docs/README_draft.md"),
-    *("docs/slides", "docs/_*"),
+    "docs/_*",
 ]
 extensions = [
     "myst_nb",

@@ -177,12 +177,12 @@ def _with_mathml(source):
 
 
 def talk(paths):
-    """Sort the talk of 20 minutes: what `talk.md` says, and one slide for each notebook between.
+    """Return the talk of 20 minutes: `_slides/talk.md`, and one slide a notebook at its mark.
 
     A notebook gives its title, its question, the figure of the cell tagged `talk` or else its last
     one, and its takeaways for the notes.
     """
-    before, after = (HERE / "talk.md").read_text(encoding="utf-8").split(MARK)
+    before, after = (HERE / "_slides" / "talk.md").read_text(encoding="utf-8").split(MARK)
     return [*_written(before), *map(_summary, paths), *_written(after)]
 
 

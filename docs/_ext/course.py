@@ -9,6 +9,7 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path
 
+from bs4 import BeautifulSoup
 from docutils import nodes
 from docutils.parsers.rst import directives
 from latex2mathml.converter import convert
@@ -102,6 +103,19 @@ def visit_display(self, node):
         _mathml(self, node, "block")
     finally:
         self.body.append("</div>\n")
+
+
+# The EPUB
+
+
+def make_well_formed(app, doctree, docname):
+    """Write the tables of outputs as XML, which an EPUB needs: entities and bare attributes."""
+    if app.builder.name != "epub":
+        return
+    for node in list(doctree.findall(nodes.raw)):
+        if node.get("format") == "html" and "<table" in node.astext():
+            text = str(BeautifulSoup(node.astext(), "html.parser"))
+            node.replace_self(nodes.raw("", text, format="html", classes=node["classes"]))
 
 
 # Buttons
@@ -304,5 +318,6 @@ def setup(app):
     app.add_directive("from-notebook", FromNotebook)
     app.connect("builder-inited", use_pagefind)
     app.connect("source-read", prepare_notebook)
+    app.connect("doctree-resolved", make_well_formed)
     app.connect("html-page-context", add_buttons, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -42,8 +42,9 @@ function entry(page) {
   return item;
 }
 
-// What scrolls sideways must be reachable by keyboard, and what is called must have a name.
-function nameWhatScrolls() {
+// What scrolls sideways must be reachable by keyboard, and every control must have a name that is
+// also what one reads on it.
+function nameControls() {
   for (const box of document.querySelectorAll("pre, div.output, .pst-scrollable-table-container")) {
     if (box.scrollWidth > box.clientWidth) {
       box.tabIndex = 0;
@@ -54,7 +55,16 @@ function nameWhatScrolls() {
   for (const button of document.querySelectorAll("button.primary-toggle, button.secondary-toggle")) {
     button.setAttribute("aria-label", button.title || button.dataset.bsOriginalTitle || "Contents");
   }
+  document.querySelector(".search-button-field")?.removeAttribute("aria-label");
+  for (const summary of document.querySelectorAll("summary")) {
+    if (summary.innerText.trim()) {
+      summary.removeAttribute("aria-label");
+    } else {
+      const link = summary.closest("li")?.querySelector("a");
+      summary.setAttribute("aria-label", `Pages below ${link?.innerText.trim() ?? ""}`);
+    }
+  }
 }
 
 setUpSearch();
-addEventListener("load", nameWhatScrolls);
+addEventListener("load", nameControls);
