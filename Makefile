@@ -28,10 +28,10 @@ lab: $(READY)  ## open the course in JupyterLab
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
 
 site: $(READY)  ## build the site, an EPUB, PDFs and slides into build/site
-	$(RUN) docs/build.py
+	$(RUN) docs/make_site.py
 
 slides: $(READY)  ## build only the slides and the talk, into build/site/slides
-	$(RUN) docs/build.py slides
+	$(RUN) docs/make_site.py slides
 
 refresh: $(READY)  ## maintainers: execute stale notebooks in place, renew figures/ and exercises (ALL=1: all)
 	$(RUN) -m lib refresh $(if $(ALL),--all)

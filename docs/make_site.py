@@ -1,4 +1,4 @@
-"""Build the site into build/site: `make site`, or `python docs/build.py html epub pdf slides`.
+"""Build the site into build/site: `make site`, or `python docs/make_site.py html epub pdf slides`.
 
 Everything is made from what the repository holds; notebooks are never executed. `pdf` needs
 Chromium, `slides` needs npm; without them `make site` says so and leaves that part out.
@@ -126,7 +126,7 @@ def slides(site):
 
 def main(words=None):
     """Build what is asked for; return the exit code."""
-    parser = argparse.ArgumentParser("docs/build.py", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("docs/make_site.py", description=__doc__.splitlines()[0])
     parts = ["html", "epub", "pdf", "slides"]
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {parts} (default: all)")
     parser.add_argument("--site", type=Path, default=ROOT / "build" / "site")
