@@ -9,8 +9,6 @@ import http.server
 import importlib.util
 import json
 import re
-import shutil
-import subprocess
 import sys
 import threading
 import zipfile
@@ -23,7 +21,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "docs" / "_ext")]
-import colab  # noqa: E402
 import make_site  # noqa: E402
 
 NEEDED = ("sphinx", "myst_nb", "sphinx_book_theme", "pagefind", "playwright", "latex2mathml")
@@ -357,42 +354,3 @@ def test_copies_for_colab_differ_in_two_cells_only(site):
         stored = nbformat.read(notebook, nbformat.NO_CONVERT)
         assert made.cells[2:] == stored.cells
         assert made.metadata == stored.metadata
-
-
-def test_the_first_cell_for_colab_clones_and_says_what_it_does(tmp_path):
-    """With a clone of a small course in the place of GitHub's, and a package that is missing."""
-    course = tmp_path / "origin"
-    (course / "notebooks" / "exercises").mkdir(parents=True)
-    shutil.copy(ROOT / "pyproject.toml", course)
-    (course / "notebooks" / "exercises" / "x.txt").touch()
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-C", str(course)]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
-        subprocess.run([*git, *words], check=True)
-    cell = colab.copy({"cells": []}, REPOSITORY, "/exercises")["cells"][1]["source"]
-    source = cell.replace(f"https://github.com/{REPOSITORY}", course.as_uri())
-    source = source.replace("/content/course", (tmp_path / "course").as_posix())
-    source = source.replace('project["dependencies"]', '["numpy>=1", "no-such-package>=1"]')
-    source = source.replace('"-m", "pip", "install"', '"-c", "print(\'pip\')", "install"')
-    done = subprocess.run(
-        [sys.executable, "-c", source], capture_output=True, text=True, check=True
-    )
-    said = done.stdout
-    assert "Cloning" in said
-    assert "Installing no-such-package>=1\n" in said
-    assert (tmp_path / "course" / "pyproject.toml").exists()
-    assert said.rstrip().endswith("exercises")
-
-
-def test_binder_takes_the_python_and_the_packages_of_the_course():
-    if (
-        command := shutil.which("jupyter-repo2docker", path=str(Path(sys.executable).parent))
-    ) is None:
-        pytest.skip("jupyter-repo2docker is not installed")
-    words = [command, "--no-build", "--debug", "--user-id=1000", "--user-name=joyvan", str(ROOT)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
-    said = done.stdout + done.stderr
-    assert "python=3.12" in said
-    assert "binder/environment.yml" in said
-    assert "binder/postBuild" in said
-    install = (ROOT / "binder" / "postBuild").read_text(encoding="utf-8")
-    assert "-c constraints.txt -e ." in install
