@@ -53,13 +53,14 @@ def html(site, made=(), strict=False):
     (site / ".nojekyll").touch()  # GitHub Pages would leave out _static
     colab.write(course_notebooks(), site / "colab", launch.repository())
     if (demo := ROOT / "docs" / "demo").exists():
-        shutil.copytree(demo, site / "demo", dirs_exist_ok=True)
+        leave = shutil.ignore_patterns("*.py", "__pycache__")
+        shutil.copytree(demo, site / "docs" / "demo", dirs_exist_ok=True, ignore=leave)
     command = [sys.executable, "-m", "pagefind", "--site", str(site), "--silent"]
     command += [
         "--root-selector",
         "article.bd-article",
         "--glob",
-        "{docs,notebooks,data}/**/*.html",
+        "{docs/*,data/*,notebooks/**/*}.html",
     ]
     command += ["--exclude-selectors", ".headerlink, .copybtn, summary, script"]
     subprocess.run(command, check=True)

@@ -45,6 +45,7 @@ def keep_alternative_texts():
 def prepare_notebook(app, docname, source):
     """Change what is read of a notebook, not the file: titles, and folded solutions."""
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
+        source[0] = _with_demo(source[0])
         return
     notebook = json.loads(source[0])
     if docname.startswith("notebooks/solutions/"):
@@ -77,6 +78,11 @@ def _with_links(text, docname):
     for folder in ("exercises", "solutions"):
         text = re.sub(rf"\]\((?:[./\w]*/)?{folder}/?\)", f"]({up}docs/{folder}.md)", text)
     return text
+
+
+def _with_demo(text):
+    """Leave links to the demo as they are: it is a page of its own beside those of Sphinx."""
+    return re.sub(r"\[([^\]]+)\]\((demo/index\.html[^)]*)\)", r'<a href="\2">\1</a>', text)
 
 
 # Formulae
@@ -216,14 +222,13 @@ class LaunchLinks(SphinxDirective):
 
 
 class DemoLink(SphinxDirective):
-    """A link to the live demo, where it is part of this copy."""
+    """A link to the live demo for pages of `docs/`, where it is part of this copy."""
 
     def run(self):
         """Return the link."""
         if not (ROOT / "docs" / "demo" / "index.html").exists():
             return []
-        up = "../" * self.env.docname.count("/")
-        link = f'<p><a class="launch" href="{up}demo/index.html">Play with a live detector</a></p>'
+        link = '<p><a class="launch" href="demo/index.html">Play with a live detector</a></p>'
         return [nodes.raw("", link, format="html")]
 
 
