@@ -1,4 +1,4 @@
-# make study | make test | make lab      (each sets up .venv by itself, once)
+# make study | make test | make lab | make site      (each sets up .venv by itself, once)
 
 PYTHON ?= python3
 JOBS ?=
@@ -7,7 +7,7 @@ BACKENDS := .venv-backends
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: study test test-backends lab refresh bench check clean
+.PHONY: study test test-backends lab site slides refresh bench check clean
 
 study: $(READY)  ## execute every notebook into build/ and print a table of the results
 	$(RUN) -m lib run $(if $(JOBS),--jobs $(JOBS))
@@ -28,6 +28,12 @@ test refresh: export LIB_TRAINER := keras
 lab: $(READY)  ## open the course in JupyterLab
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
 
+site: $(READY)  ## build the site, an EPUB, PDFs and slides into build/site
+	$(RUN) docs/make_site.py
+
+slides: $(READY)  ## build only the slides and the talk, into build/site/slides
+	$(RUN) docs/make_site.py slides
+
 refresh: $(READY)  ## maintainers: execute stale notebooks in place, renew figures/ and exercises (ALL=1: all)
 	$(RUN) -m lib refresh $(if $(ALL),--all)
 	$(RUN) -m lib exercises
@@ -39,7 +45,7 @@ check: $(READY)  ## compare what is installed with what is needed
 	$(RUN) -m lib check
 
 # Installed once; again only when a list of dependencies changes.
-$(READY): EXTRAS := test
+$(READY): EXTRAS := test,site
 $(BACKENDS)/.ready: EXTRAS := test,jax,torch
 $(READY) $(BACKENDS)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
