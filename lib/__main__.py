@@ -85,10 +85,10 @@ def study(arguments):
     from lib.course import execution
 
     execution.take_one_thread()  # before NumPy is imported: cells run side by side
-    from lib.study import run
+    from lib.study import run as study_run
 
     options = {name: getattr(arguments, name) for name in ("jobs", "backend", "scheduler", "again")}
-    failed = run.run(arguments.grid, **options)
+    failed = study_run.run(arguments.grid, **options)
     for row in failed:
         print(f"failed: {row['data']}, {row['detector']}, seed {row['seed']}: {row['error']}")
     return 1 if failed else 0
@@ -226,7 +226,7 @@ COMMANDS = {
     "refresh": refresh,
     "exercises": make_exercises,
     "fetch": fetch,
-    "study": run,
+    "study": study,
     "watch": watch,
     "check": check,
     "readme": readme,

@@ -114,7 +114,10 @@ CASES = {
     "skipped": ("nothing_else_is_switched_off", tagged("nbval-skip")),
     "may raise": ("nothing_else_is_switched_off", tagged("raises-exception")),
     "marker in source": ("nothing_else_is_switched_off", edit(2, source="# NBVAL_SKIP\n1")),
-    "changed source": ("stamp_is_fresh", sources("from IPython", "from  IPython")),
+    "changed source": (
+        "stamp_is_fresh",
+        sources("print(settings.window)", "print(settings.window + 0)"),
+    ),
     "no stamp": ("stamp_is_fresh", lambda content: content["metadata"].pop("course")),
     "no versions": ("stamp_is_fresh", metadata(versions={})),
     "no budget": ("has_a_budget", lambda content: content["metadata"]["course"].clear()),

@@ -50,6 +50,8 @@ def test_nbval_collects_every_code_cell_of_course_and_solutions(pytestconfig):
     found = Counter(re.findall(r"(?m)^(notebooks/.+\.ipynb)::Cell", done.stdout))
     files = [notebook.path for notebook in COURSE + notebooks.find(notebooks.COURSE / "solutions")]
     contents = {path.relative_to(ROOT).as_posix(): notebooks.read(path) for path in files}
+    project = "notebooks/solutions/project.ipynb"
+    contents[project] = notebooks.read(ROOT / project)
     assert found == {name: len(code_cells(content)) for name, content in contents.items()}
 
 

@@ -22,6 +22,7 @@ from places import ROOT, SHARED
 from lib import data
 from lib.__main__ import main
 from lib.data import downloads, fetch
+from lib.errors import DataError
 
 KNOWN = downloads.entries()
 UNIX = b"  1.0e+00\n  2.0e+00\n  4.0e+00\n  3.0e+00\n"
@@ -359,7 +360,7 @@ def test_load_names_the_command(server, here):
 def test_load_refuses_another_file(server, here):
     fetch.fetch("ucr_1")
     (here / "ucr" / "one.txt").write_bytes(UNIX + b"5\n")
-    with pytest.raises(data.DataError, match=r"one.txt must have the size and SHA-256 .* 42 bytes"):
+    with pytest.raises(DataError, match=r"one.txt must have the size and SHA-256 .* 42 bytes"):
         data.load("ucr_1")
 
 
