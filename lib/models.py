@@ -6,6 +6,7 @@ exactly as many parameters as `build_lstm_autoencoder(units=units, latent=latent
 two LSTM layers, once with a bottleneck between them and once without.
 """
 
+import functools
 import random
 
 import pandas as pd
@@ -116,6 +117,21 @@ class CombinedLoss(SameShapeLoss):
         return {**super().get_config(), "outer": self.outer}
 
 
+def _seeded(build):
+    """Let a builder seed Python's generator, and leave its state to the caller as it was."""
+
+    @functools.wraps(build)
+    def built(*args, **options):
+        state = random.getstate()
+        try:
+            return build(*args, **options)
+        finally:
+            random.setstate(state)
+
+    return built
+
+
+@_seeded
 def build_lstm_forecaster(
     window,
     n_features=1,
@@ -181,6 +197,7 @@ def build_lstm_forecaster(
     return compiled(inputs, outputs, "lstm_forecaster", learning_rate, SameShapeLoss(loss))
 
 
+@_seeded
 def build_lstm_autoencoder(
     window,
     n_features=1,
@@ -254,6 +271,7 @@ def build_lstm_autoencoder(
     return compiled(inputs, outputs, "lstm_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
+@_seeded
 def build_dense_autoencoder(
     window,
     n_features=1,
@@ -314,6 +332,7 @@ def build_dense_autoencoder(
     return compiled(inputs, outputs, "dense_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
+@_seeded
 def build_conv_autoencoder(
     window,
     n_features=1,
@@ -589,6 +608,7 @@ def _check_dropout(dropout):
         raise ValueError(f"`dropout` must be at least 0 and below 1. Received: dropout={dropout!r}")
 
 
+@_seeded
 def build_gru_autoencoder(
     window,
     n_features=1,
@@ -642,6 +662,7 @@ def build_gru_autoencoder(
     return compiled(inputs, outputs, "gru_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
+@_seeded
 def build_combined_autoencoder(
     window,
     n_features=1,

@@ -18,7 +18,6 @@ Z_GRID = np.arange(2, 10.5, 0.5)  # the range that Hundman et al. recommend, in 
 __all__ = [
     "adaptive",
     "conformal",
-    "conformal_p_values",
     "dynamic",
     "fixed",
     "mad",
@@ -129,36 +128,6 @@ def conformal(scores, alpha=0.01):
     # The p-value of a new score is (1 + number of these at or above it) / (n + 1).
     at_or_above = int(np.floor(alpha * (len(scores) + 1) + 1e-9)) - 1
     return float(scores[at_or_above]) if at_or_above >= 0 else float("inf")
-
-
-def conformal_p_values(calibration, scores):
-    """Conformal p-value of each score: how rare it is among calibration scores.
-
-    `(1 + number of calibration scores at or above it) / (n + 1)`, see `conformal`.
-
-    Parameters
-    ----------
-    calibration : array-like of n float
-        Scores of normal points that had no part in training. NaN is left out.
-    scores : Series or array-like of float
-
-    Returns
-    -------
-    Series or ndarray of float, from `1 / (n + 1)` to 1
-        NaN where a score is NaN.
-
-    Examples
-    --------
-    >>> conformal_p_values([1, 2, 3], [0, 2, 4])
-    array([1.  , 0.75, 0.25])
-    """
-    calibration = np.sort(finite_scores(calibration, "calibration"))
-    values = np.asarray(scores, dtype=float)
-    at_or_above = len(calibration) - np.searchsorted(calibration, values, side="left")
-    p_values = np.where(np.isnan(values), np.nan, (1 + at_or_above) / (len(calibration) + 1))
-    if isinstance(scores, pd.Series):
-        return pd.Series(p_values, index=scores.index, name="p_value")
-    return p_values
 
 
 def vote(scores, rules, at_least):

@@ -1,5 +1,7 @@
 """The networks: sizes, seeds, and a loss that refuses what Keras would broadcast."""
 
+import random
+
 import numpy as np
 import pytest
 
@@ -420,3 +422,11 @@ def test_a_conv_autoencoder_of_no_use_is_refused(options, message):
 def test_a_learning_rate_of_no_use_is_refused(builder, rate):
     with pytest.raises(ValueError, match="`learning_rate` must be a positive number"):
         builder(STEPS, learning_rate=rate)
+
+
+def test_a_builder_leaves_the_callers_random_numbers_alone():
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    models.build_lstm_autoencoder(5, units=2, seed=3)
+    assert random.random() == expected

@@ -51,8 +51,8 @@ def plan(healthy, sensors, *, kinds=KINDS, repeats=4, rows=36, gap=36, seed=0):
     _check_plan(kinds, repeats=repeats, rows=rows, gap=gap)
     pairs = [(kind, sensor) for kind in kinds for sensor in sensors for _ in range(repeats)]
     size = gap + rows
-    whole = len(healthy) // size
-    slots = healthy.to_numpy(dtype=bool)[: whole * size].reshape(whole, size).all(axis=1)
+    count = len(healthy) // size
+    slots = healthy.to_numpy(dtype=bool)[: count * size].reshape(count, size).all(axis=1)
     free = np.flatnonzero(slots)
     if len(free) < len(pairs):
         raise ValueError(
@@ -153,9 +153,9 @@ def _spoil(kind, healthy, place, step, rng):
 def _another_time(healthy, place, rng):
     """As many readings from elsewhere, without a gap, at least ten times their number away."""
     n = place.stop - place.start
-    whole = np.lib.stride_tricks.sliding_window_view(~np.isnan(healthy), n).all(axis=1)
-    elsewhere = np.abs(np.arange(len(whole)) - place.start) >= 10 * n
-    free = np.flatnonzero(whole & elsewhere)
+    complete = np.lib.stride_tricks.sliding_window_view(~np.isnan(healthy), n).all(axis=1)
+    elsewhere = np.abs(np.arange(len(complete)) - place.start) >= 10 * n
+    free = np.flatnonzero(complete & elsewhere)
     if len(free) == 0:
         raise ValueError(
             f"`frame` must hold {n} readings in a row at another time, at least {10 * n} rows "

@@ -53,7 +53,7 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
         `affiliation_random_precision`, `affiliation_random_recall` (`affiliation_metrics`,
         `affiliation_random`); `ucr_hit` (1 or 0); `false_alarms_per_1000` normal points;
         `point_adjusted_f1`, a warning. A metric that has no meaning for the labels or flags at
-        hand is NaN, and `missing_reasons` says why.
+        hand is NaN.
 
     Raises
     ------
@@ -121,35 +121,6 @@ def threshold_free(labels, scores, *, window=WINDOW):
         **volume_metrics(known, values, window=window),
         "ucr_hit": ucr_hit(labels, scores) if len(label_events(labels)) == 1 else np.nan,
     }
-
-
-def missing_reasons(result):
-    """Why values are NaN.
-
-    Parameters
-    ----------
-    result : dict of float
-        As `study_metrics` returns it.
-
-    Returns
-    -------
-    dict of str: for each name whose value is NaN, the reason in words
-
-    Examples
-    --------
-    >>> result = study_metrics(np.arange(1000) // 10 == 50, np.zeros(1000), threshold=1)
-    >>> missing_reasons(result)
-    {'event_delay': 'no event is hit', 'affiliation_precision': 'nothing is flagged'}
-    """
-    special = {
-        "event_delay": "no event is hit",
-        "affiliation_precision": "nothing is flagged",
-        "ucr_hit": "there is more than one anomaly",
-    }
-    missing = [name for name, value in result.items() if np.isnan(value)]
-    if not result["events"]:
-        return dict.fromkeys(missing, "nothing is anomalous")
-    return {name: special.get(name, "nothing is normal") for name in missing}
 
 
 def _events(labels, flags):

@@ -96,6 +96,8 @@ def _drawn(found, over, draws, seed):
     if over is None:
         return mean(found), drawn
     over = over.loc[found.index]
+    if not (over.min(axis=1) > 0).all():
+        raise ValueError("`over` must be above 0 in every series. Received: a series without")
     return mean(found) / mean(over), drawn / _weighted(weights, over)
 
 

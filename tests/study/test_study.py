@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from places import ROOT
 
-from lib import metrics
 from lib.__main__ import main
 from lib.errors import ParameterError
+from lib.metrics import summary
 from lib.metrics.points import point_metrics
 from lib.study import datasets, detectors, grid, results, run
 
@@ -152,8 +152,8 @@ def test_what_needs_no_threshold_is_computed_once_for_each_smoothing(tmp_path, m
         {"rule": "percentile", "q": 99.0, "smooth": 5},
     ]
     one_by_one = [run.run_cell({**cell, "thresholds": [rule]})[0] for rule in rules]
-    real, calls = metrics.volume_metrics, []
-    monkeypatch.setattr(metrics, "volume_metrics", lambda *a, **k: calls.append(1) or real(*a, **k))
+    real, calls = summary.volume_metrics, []
+    monkeypatch.setattr(summary, "volume_metrics", lambda *a, **k: calls.append(1) or real(*a, **k))
     together = run.run_cell({**cell, "thresholds": rules})
     assert len(calls) == 2
     for place, row in enumerate(together):
