@@ -105,3 +105,17 @@ def save(course):
         return path
 
     return save
+
+
+# What takes more than a second or two: whole notebooks, browsers, child processes, studies.
+SLOW = (
+    *("notebooks/", "tests/site/", "tests/course_notebooks/", "tests/course/test_run.py"),
+    *("tests/study/test_study.py", "tests/stream/test_watch.py", "tests/stream/test_prometheus.py"),
+    *("tests/test_backends.py", "tests/test_bench.py", "tests/data/test_fetch.py"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
