@@ -147,6 +147,12 @@ RULES = (
 SEED = Parameter("seed", 0, "seed of weights and shuffling", 0, 2**32 - 1)
 
 SPECIFICATIONS = {
+    "00_quickstart": (
+        replace(WINDOW, default=20),
+        replace(UNITS, default=16, help="width of both LSTM layers"),
+        replace(EPOCHS, default=10),
+        SEED,
+    ),
     "01_autoencoders": (
         replace(WINDOW, default=32, minimum=16, maximum=256),
         replace(LATENT, default=2, maximum=32),
@@ -305,5 +311,11 @@ SPECIFICATIONS = {
         Parameter("refit_epochs", 3, "most passes of the successor's training", 1, 200),
         Parameter("pace", 0.0, "seconds between two rows, for who looks on", 0.0, 60.0),
         replace(SEED, default=2, help="seed of the places of the faults"),
+    ),
+    "14_backpropagation_by_hand": (
+        replace(WINDOW, default=40, minimum=8, maximum=200, help="rows of a window"),
+        replace(UNITS, default=8, help="width of both LSTM layers", maximum=64),
+        replace(EPOCHS, default=6, maximum=100),
+        SEED,
     ),
 }
