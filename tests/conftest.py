@@ -109,14 +109,19 @@ def save(course):
 
 # What takes more than a second or two: whole notebooks, browsers, child processes, studies.
 SLOW = (
-    *("notebooks/", "tests/site/", "tests/course_notebooks/", "tests/course/test_run.py"),
-    *("tests/study/test_study.py", "tests/stream/test_watch.py", "tests/stream/test_prometheus.py"),
-    *("tests/test_backends.py", "tests/test_bench.py", "tests/data/test_fetch.py"),
-    *(
-        "tests/course/test_exercises.py",
-        "tests/numpy_lstm/test_backward.py",
-        "tests/test_encoder.py",
-    ),
+    "notebooks/",
+    "tests/course/test_exercises.py",
+    "tests/course/test_run.py",
+    "tests/course_notebooks/",
+    "tests/data/test_fetch.py",
+    "tests/numpy_lstm/test_backward.py",
+    "tests/site/",
+    "tests/stream/test_prometheus.py",
+    "tests/stream/test_watch.py",
+    "tests/study/test_study.py",
+    "tests/test_backends.py",
+    "tests/test_bench.py",
+    "tests/test_encoder.py",
 )
 
 
