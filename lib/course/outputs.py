@@ -46,12 +46,25 @@ def _stem(number, said):
     return f"{number}_{name}" if re.fullmatch(r"[a-z0-9_]+", name) else None
 
 
-def write(path, data):
-    """Write bytes to a file in one step, so that no reader, and no Ctrl-C, ever sees half of it."""
+def write(path, data, sync=False):
+    """Write bytes to a file in one step, so that no reader, and no Ctrl-C, ever sees half of it.
+
+    With `sync`, file and folder are on the disk before this returns, as a power failure wants it.
+    """
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
+        if sync and os.name != "nt":  # Windows cannot open a folder
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
 
