@@ -5,6 +5,8 @@ failing notebook leaves whole files or none, and the cells stay free of paths.
 """
 
 import base64
+import hashlib
+import json
 import os
 import re
 from pathlib import Path
@@ -44,21 +46,70 @@ def _stem(number, said):
     return f"{number}_{name}" if re.fullmatch(r"[a-z0-9_]+", name) else None
 
 
-def write(path, data):
-    """Write bytes to a file in one step, so that no reader, and no Ctrl-C, ever sees half of it."""
+def write(path, data, sync=False):
+    """Write bytes to a file in one step, so that no reader, and no Ctrl-C, ever sees half of it.
+
+    With `sync`, file and folder are on the disk before this returns, as a power failure wants it.
+    """
     temporary = path.with_name(f".{path.name}.partial")
     try:
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
+        if sync and os.name != "nt":  # Windows cannot open a folder
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def replace_files(folder, number, files):
-    """Make `files` the only ones in a folder that belong to the notebook of that number."""
+    """Make `files` the only ones in a folder of the course that belong to that notebook."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         write(Path(folder) / name, data)
     for path in Path(folder).glob(f"{number}_*"):
         if path.name not in files:
             path.unlink()
+
+
+def replace_written(folder, number, files):
+    """Write `files`, and delete what an earlier run of that notebook wrote and this one did not.
+
+    A hidden list in the folder names what was written, with its SHA-256. A file that is not in it,
+    or has changed since, is the user's and stays; nothing is deleted in a folder that is a link.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / f".{number}.written.json"
+    before = _written(written)
+    now = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    for name, data in files.items():
+        write(folder / name, data)
+    for name in before.keys() - now.keys():
+        path = folder / name
+        if _is_ours(path, before[name]):
+            path.unlink()
+    if before or now:
+        write(written, json.dumps(now).encode())
+
+
+def _written(path):
+    """Return what the list says; a damaged one says nothing, so nothing is deleted."""
+    try:
+        said = json.loads(path.read_bytes())
+        return {name: digest for name, digest in said.items() if Path(name).name == name}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _is_ours(path, digest):
+    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == digest

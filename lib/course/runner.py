@@ -161,7 +161,13 @@ class _Queue:
                 _say(f"{notebook.name}: skipped, because it needs {number}")
                 return Result(notebook, "skipped", where=f"it needs {number}")
         async with self.slots:
-            return await self._execute(notebook)
+            try:
+                return await self._execute(notebook)
+            except Exception as error:
+                # Whatever it is, such as a full disk: the other notebooks go on.
+                reason = f"{type(error).__name__}: {error}"
+                _say(f"{notebook.name}: FAILED, {reason}")
+                return Result(notebook, "FAILED", where=reason)
 
     async def _execute(self, notebook):
         _say(f"{notebook.name}: started")
@@ -187,6 +193,6 @@ def extract(notebook, executed, folder):
     """Write the figures and tables of an executed notebook into the folder of results."""
     content = notebooks.read(executed)
     figures = outputs.figure_files(content, notebook.number)
-    outputs.replace_files(folder / "figures", notebook.number, figures)
+    outputs.replace_written(folder / "figures", notebook.number, figures)
     tables = outputs.table_files(content, notebook.number)
-    outputs.replace_files(folder / "tables", notebook.number, tables)
+    outputs.replace_written(folder / "tables", notebook.number, tables)

@@ -5,8 +5,12 @@ in one process.
 """
 
 import math
+import socket
+import threading
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 
 from lib.errors import ParameterError
 from lib.stream.row_parser import REASONS
@@ -22,6 +26,46 @@ BLAME = "Shares of a sensor in the scores of flagged rows"
 SHARE = "Share of a sensor in the last score"
 RECEIVED = "When a row was judged last, or the start"
 SECONDS = "Time to read and judge a row"
+
+
+PATIENCE = 5  # seconds that a connection may stay silent
+CONNECTIONS = 32  # at a time; more are closed at once
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = PATIENCE
+
+    def log_message(self, *_):
+        """Say nothing: a request is no event of the stream."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A server that neither idle nor broken connections can hold up."""
+
+    daemon_threads = True
+
+    def __init__(self, address, handler):
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        super().__init__(address, handler)
+
+    def process_request(self, request, client_address):
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request, client_address):
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request, client_address):
+        """Say nothing: whoever asked has gone."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class Metrics:
@@ -108,11 +152,13 @@ class Metrics:
         if not 0 <= port <= 65535:
             raise ParameterError(f"`port` must be from 0 to 65535. Received: port={port}")
         try:
-            server, _ = start_http_server(port, host, self.registry)
+            server = (_Server6 if ":" in host else _Server)((host, port), _Handler)
         except OSError as error:
             reason = error.strerror or error
             raise ParameterError(
                 f"`port` and `host` must be free to listen at. Received: {host}:{port} ({reason})"
             ) from error
+        server.set_app(make_wsgi_app(self.registry))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{server.server_port}/metrics"

@@ -22,6 +22,7 @@ from lib.stream.row_parser import BadLine, Lines, RowReader
 
 EVERY = 0.5  # seconds between two states while rows wait to be read
 INTERRUPTED = 130
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class Watch:
@@ -222,6 +223,7 @@ def run(
         If a file cannot be read or written.
     """
     _check_files(path, output, state, follow)
+    output = None if str(output) == "-" else output  # standard output, as by default
     from lib.detectors.detector import Detector  # after what is quick to check
 
     stream = Stream(Detector.load(folder), angles, gap, ahead)
@@ -234,6 +236,8 @@ def run(
     with contextlib.closing(opened), contextlib.closing(sink), _signals() as (stop, received):
         if port is not None:
             _say(f"metrics: {metrics.serve(port, host)}")
+            if host not in LOOPBACK:
+                _say(f"warning: whoever can reach {host} can read the metrics")
         options = {"state": state, "before": before, "flags_only": flags_only}
         watch = Watch(stream, reader, opened, sink, metrics, **options)
         _say(f"watching: {path}, with {stream.detector!r}")
@@ -250,7 +254,8 @@ def _check_files(path, output, state, follow):
         near = did_you_mean(Path(path).name, [p.name for p in Path(path).parent.glob("*.csv")])
         raise FileNotFoundError(f"{path} does not exist.{near}")
     names = [Path(name).resolve() for name in (path, output, state) if name and str(name) != "-"]
-    if len(set(names)) < len(names):
+    there = [(x.st_dev, x.st_ino) for x in (name.stat() for name in names if name.exists())]
+    if len(set(names)) < len(names) or len(set(there)) < len(there):  # a hard link is the same file
         raise ParameterError(
             f"The input, `output` and `state` must be different files. "
             f"Received: {path}, {output}, {state}"

@@ -1,7 +1,8 @@
 """A table of results that many processes may fill, killed at any moment, and never half written.
 
 Each finished cell is a small file of its own in a hidden folder beside the table, written in one
-step. The table, one JSON object a line, is made of those files and of what it held before, in
+step, and ends with a line that counts its rows: without it the cell is not done, and is computed
+anew. The table, one JSON object a line, is made of those files and of what it held before, in
 an order that does not depend on who finished first. Locks die with the process that holds them.
 """
 
@@ -24,6 +25,7 @@ except ImportError:  # Windows
     import msvcrt
 
 ORDER = ("data", "detector", "settings", "seed", "position")  # of the rows; then by their key
+END = "rows"  # the name in the last line of a cell's file
 TABLE, FIRST, SPAN = 0, 1, 2**30  # bytes of the lock file: one for the table, one for each cell
 
 
@@ -59,7 +61,8 @@ class Results:
 
     def __init__(self, table):
         self.table = table
-        self.folder = table.with_name(f".{table.name.partition('.')[0]}.cells")
+        stem = table.name.removesuffix(".gz").removesuffix(".jsonl")
+        self.folder = table.with_name(f".{stem}.cells")
         self.folder.mkdir(exist_ok=True)
         self._locks = (self.folder / "locks").open("a+b")
 
@@ -71,20 +74,27 @@ class Results:
         """Give up all claims."""
         self._locks.close()
 
-    def done(self):
-        """Return the keys of the cells that have succeeded, here or in the table."""
-        found = {key: rows for key, rows in self._by_key().items() if not _failed(rows)}
-        return set(found)
+    def done(self, sizes):
+        """Return the keys of the cells that have succeeded, here or in the table.
+
+        Parameters
+        ----------
+        sizes : dict
+            How many rows a cell has: key -> number of threshold rules.
+        """
+        found = self._by_key()
+        return {k for k, n in sizes.items() if len(found.get(k, ())) == n and not _failed(found[k])}
 
     def is_done(self, key):
         """Return whether a cell has succeeded since, in this process or another."""
-        path = self._path(key)
-        return path.exists() and not _failed(_rows(path))
+        rows = _whole(self._path(key))
+        return bool(rows) and not _failed(rows)
 
     def store(self, key, rows):
         """Keep the rows of one cell, in one step; a failed one gives way to a later success."""
         lines = "".join(json.dumps({"key": key, **_plain(row)}) + "\n" for row in rows)
-        outputs.write(self._path(key), lines.encode())
+        end = json.dumps({END: len(rows)}) + "\n"
+        outputs.write(self._path(key), (lines + end).encode(), sync=True)
 
     def merge(self):
         """Write the table from all that is known; return its rows."""
@@ -94,7 +104,8 @@ class Results:
             content = "".join(json.dumps(row) + "\n" for row in rows).encode()
             packed = self.table.suffix == ".gz"
             # Without the time of packing: the same rows are the same bytes.
-            outputs.write(self.table, gzip.compress(content, mtime=0) if packed else content)
+            content = gzip.compress(content, mtime=0) if packed else content
+            outputs.write(self.table, content, sync=True)
         return rows
 
     def claim(self, key):
@@ -113,7 +124,8 @@ class Results:
         found = {}
         for row in _rows(self.table) if self.table.exists() else []:
             found.setdefault(row["key"], []).append(row)
-        return found | {path.stem: _rows(path) for path in self.folder.glob("[!.]*.jsonl")}
+        cells = {path.stem: _whole(path) for path in self.folder.glob("[!.]*.jsonl")}
+        return found | {key: rows for key, rows in cells.items() if rows}
 
     @contextlib.contextmanager
     def _alone(self):
@@ -141,6 +153,17 @@ class Results:
         else:
             self._locks.seek(byte)
             msvcrt.locking(self._locks.fileno(), msvcrt.LK_UNLCK, 1)
+
+
+def _whole(path):
+    """Return the rows of a cell's file; none if it is not there, damaged, or not whole."""
+    try:
+        *rows, end = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        is_whole = end == {END: len(rows)}
+        is_whole = is_whole and all(row["key"] == path.stem and "error" in row for row in rows)
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return []
+    return rows if is_whole else []
 
 
 def _rows(path):

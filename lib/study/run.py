@@ -60,7 +60,8 @@ def run(path, *, jobs=1, backend="loky", scheduler=None, again=False):
     for name in plan.absent:
         print(f"left out: {name}, which does not ship (`python -m lib fetch {name}` fetches it)")
     with Results(plan.table) as results:
-        done = set() if again else results.done() & set(cells)
+        sizes = {key: len(cell["thresholds"]) for key, cell in cells.items()}
+        done = set() if again else results.done(sizes)
         todo = {key: cell for key, cell in cells.items() if key not in done}
         print(f"{len(cells)} cells, {len(done)} done before, {len(todo)} to do", flush=True)
         try:

@@ -31,7 +31,8 @@ def printed(path):
 
 
 def files(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    found = [path.name for path in folder.rglob("*") if path.is_file()]
+    return sorted(name for name in found if not name.endswith(".written.json"))
 
 
 def test_run_writes_results_and_leaves_the_source_alone(example, save, tmp_path, capsys):
@@ -44,7 +45,8 @@ def test_run_writes_results_and_leaves_the_source_alone(example, save, tmp_path,
     where = str(out / "notebooks" / source.name)
     assert outcomes(capsys.readouterr().out) == {NAME: ("ok", where)}
     assert source.read_bytes() == before
-    names = [f"{NAME}.ipynb", "05_days.csv", "05_price.png", "05_price.txt"]
+    # What no run has written is the user's, whatever its name.
+    names = [f"{NAME}.ipynb", "05_former.png", "05_days.csv", "05_price.png", "05_price.txt"]
     assert files(out) == sorted(names)
     assert "60\n" in printed(out / "notebooks" / source.name)
     assert (out / "figures" / "05_price.txt").read_text(encoding="utf-8") == ALT + "\n"
@@ -98,6 +100,34 @@ def test_failures_are_shown_and_do_not_stop_the_others(save, tmp_path, capsys):
     assert files(out / "figures") == ["91_price.png", "91_price.txt"]
 
 
+def test_outputs_that_cannot_be_collected_fail_that_notebook_alone(save, tmp_path, capsys):
+    save(notebook(code(FIGURE)), "91_first")
+    course = save(notebook(code("import time\ntime.sleep(2)")), "92_second").parent
+    out = tmp_path / "out"
+    (out / "figures" / "91_price.png").mkdir(parents=True)
+    assert main(["run", "--folder", str(course), "--output", str(out), "--jobs", "2"]) == 1
+    said = capsys.readouterr()
+    assert "91_first: FAILED, IsADirectoryError" in said.err
+    assert [status for status, _ in outcomes(said.out).values()] == ["FAILED", "ok"]
+
+
+def test_a_run_deletes_only_what_an_earlier_run_wrote(tmp_path):
+    mine, linked = tmp_path / "05_mine.png", tmp_path / "05_link.png"
+    mine.write_bytes(b"mine")
+    runner.outputs.replace_written(
+        tmp_path, "05", {"05_old.png": b"1", "05_edited.png": b"2", "05_link.png": b"3"}
+    )
+    (tmp_path / "05_edited.png").write_bytes(b"edited")
+    linked.unlink()
+    target = tmp_path / "target"
+    target.write_bytes(b"3")
+    linked.symlink_to(target)
+    runner.outputs.replace_written(tmp_path, "05", {"05_new.png": b"4"})
+    assert files(tmp_path) == sorted(
+        ["05_edited.png", "05_link.png", "05_mine.png", "05_new.png", "target"]
+    )
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_interrupt_stops_the_kernel_and_leaves_nothing_half_written(name, save, tmp_path):
@@ -106,7 +136,11 @@ def test_interrupt_stops_the_kernel_and_leaves_nothing_half_written(name, save, 
     course = save(notebook(code(FIGURE), code(busy)), "91_busy").parent
     out = tmp_path / "out"
     command = [sys.executable, "-m", "lib", "run", "--folder", course, "--output", out]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    # A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
     wait_until(lambda: fact.exists() and fact.read_text().endswith("."))
     process.send_signal(getattr(signal, name))
     assert "Interrupted" in process.communicate(timeout=30)[0]

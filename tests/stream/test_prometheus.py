@@ -6,11 +6,13 @@ installs it on Debian and Ubuntu (its service need not run); elsewhere, put `pro
 `promtool` of at least version 2.42 on the PATH. Everything listens on 127.0.0.1 only.
 """
 
+import contextlib
 import json
 import re
 import shutil
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -191,3 +193,33 @@ def test_an_anomaly_becomes_an_alert(tmp_path):
     assert alert["labels"]["instance"] == target
     assert alert["annotations"]["summary"].endswith("rows flagged within 30 minutes")
     assert alert["annotations"]["description"] == "Most to blame: wind."
+
+
+def test_idle_connections_are_capped_and_end(monkeypatch, capfd):
+    import socket
+    import urllib.parse
+
+    from lib.stream import prometheus
+
+    monkeypatch.setattr(prometheus._Handler, "timeout", 0.5)
+    address = prometheus.Metrics(1.0, ["wind"]).serve(0)
+    where = urllib.parse.urlsplit(address)
+    idle = []
+    for _ in range(2 * prometheus.CONNECTIONS):
+        idle.append(socket.create_connection((where.hostname, where.port), timeout=30))
+        with contextlib.suppress(OSError):
+            idle[-1].sendall(b"GET /metr")
+    for connection in idle:
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(4096):
+                pass
+        connection.close()
+    end = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                assert b"watch_threshold" in answer.read()
+            break
+        except OSError:  # the last thread is about to end
+            assert time.monotonic() < end
+    assert "Traceback" not in capfd.readouterr().err

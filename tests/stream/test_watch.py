@@ -616,3 +616,15 @@ def test_a_folder_that_is_no_detector(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_is_a_hard_link_to_the_input_is_refused(tmp_path):
+    from lib.errors import ParameterError
+    from lib.stream import watch
+
+    rows, link = tmp_path / "rows.csv", tmp_path / "flags.jsonl"
+    rows.write_bytes(b"time,wind\n")
+    os.link(rows, link)
+    with pytest.raises(ParameterError, match="must be different files"):
+        watch.run(tmp_path, rows, output=link)
+    assert rows.read_bytes() == b"time,wind\n"

@@ -200,6 +200,30 @@ def test_a_packed_table_holds_the_same_and_packs_alike(serial, tmp_path, monkeyp
         run.run(path)
 
 
+@pytest.mark.parametrize("damage", ["empty", "shortened", "garbage"])
+def test_a_damaged_cell_is_not_done(damage, tmp_path):
+    rows = [{"error": None, "position": place} for place in range(3)]
+    with results.Results(tmp_path / "t.jsonl") as kept:
+        kept.store("ab", rows)
+        assert kept.is_done("ab")
+        assert kept.done({"ab": 3}) == {"ab"}
+        assert kept.done({"ab": 4}) == set()
+        path = tmp_path / ".t.cells" / "ab.jsonl"
+        whole = path.read_bytes()
+        first = whole.index(b"\n") + 1
+        path.write_bytes({"empty": b"", "shortened": whole[:first], "garbage": b"\xff{"}[damage])
+        assert not kept.is_done("ab")
+        assert kept.done({"ab": 3}) == set()
+
+
+def test_tables_of_like_names_share_no_cells(tmp_path):
+    folders = set()
+    for name in ("study.one", "study.two"):
+        with results.Results(tmp_path / name) as kept:
+            folders.add(kept.folder)
+    assert len(folders) == 2
+
+
 def test_a_larger_grid_adds_and_a_smaller_one_takes_nothing(serial, tmp_path):
     text = GRID.replace("[0, 1, 2, 3, 4, 5]", "[0]").replace("isolation_forest", "one_class_svm")
     path = write(tmp_path, text)
