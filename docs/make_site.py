@@ -60,7 +60,7 @@ def html(site, made=(), strict=False):
         "--root-selector",
         "article.bd-article",
         "--glob",
-        "{docs/*,data/*,notebooks/**/*}.html",
+        "{CONTRIBUTING,docs/*,data/*,notebooks/**/*}.html",
     ]
     command += ["--exclude-selectors", ".headerlink, .copybtn, summary, script"]
     subprocess.run(command, check=True)
