@@ -15,6 +15,7 @@ study: $(READY)  ## execute every notebook into build/ and print a table of the 
 test: $(READY)  ## everything a maintainer needs to know: style, units, docstrings, notebooks
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) -m pytest
 
 test-backends: $(BACKENDS)/.ready  ## networks on TensorFlow, JAX and PyTorch, in .venv-backends

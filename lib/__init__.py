@@ -1,41 +1,28 @@
 """The small package behind the notebooks: a notebook tells the story, `lib` holds the mechanics.
 
-A module imports only from those above it:
+Data flows one way. A module imports only from what stands above it; `lint-imports` checks this.
 
-========================================  =========================================================
-`backend`                                 Keras without the start-up notes of its backend
-`checks`, `csvfile`, `reader`             a whole number; a file -> a checked frame
-`downloads`, `fetch`, `data`              a series that ships, or can be fetched -> the same
-`preparation`                             form, clock and window of somebody's own series
-`windowing`                               split, scaling, series -> windows -> series
-`faults`, `injection`                     rules that label real faults; faults put in on purpose
-`models`                                  networks
-`forward`, `gradients`, `backward`        the same computed in NumPy, faster; trained in NumPy
-`training`                                seeded training, by Keras or in NumPy
-`scoring`, `neighbours`                   errors -> one score per time point
-`tails`, `thresholds`                     scores -> a threshold -> flags
-`dated`, `metrics`                        how good that is
-`affiliation`, `ranges`, `volume`         by closeness, by overlap, for all thresholds and buffers
-`study_metrics`                           all of these numbers in one dictionary
-`window_baselines`, `baselines`           what simple things achieve
-`sizes`, `more_models`                    networks made equal in size; two more of them
-`network_contestants`, `contestants`      the detectors of the study, behind one call
-`plant_contests`, `contests`              its data sets: what to learn from, what to judge
-`recipe`, `storage`                       what a detector accepts, and how it is stored
-`learning`, `detector`                    all of it in one object: fit, score, flag, save, update
-`alerts`, `drift`                         flags -> calls for an operator; scores that have moved
-`plotting`, `interactive`                 the figures, and what moves for who looks on
-`specifications`, `parameters`            what each notebook accepts from outside
-`notebooks`, `outputs`, `stamps`          notebooks as files, and what they hold
-`execution`, `installation`, `runner`     running them
-`refresh`, `exercises`                    renewing what is stored
-`lines`, `following`, `stream`            rows that come one by one, and their judgement
-`monitoring`, `resume`, `watch`           metrics, a state to go on from, and what joins them
-`grid`, `results`, `study`                running the study, resumable
-`board`, `resampling`                     its table -> values to compare, with intervals
-`comparison`, `ranking`                   paired tests; many detectors ranked
-`__main__`                                the command line
-========================================  =========================================================
+==================  ==============================================================================
+`errors`            error classes, and the checks that every module shares
+`backend`           Keras without the start-up notes of its backend
+`data/`             series that ship, downloads, and reading a CSV file
+`preprocessing`     clock, missing values, levels or returns, a window that fits
+`windowing`         chronological split, scaling, windows and back to time points
+`faults/`           written rules that label real faults; injected faults
+`models`            builders of the networks
+`numpy_lstm/`       the networks computed and trained in NumPy
+`training`          seeded training with early stopping
+`scoring`           errors -> one score per time point
+`thresholds`        scores -> a threshold
+`metrics/`          flags and scores against labels: points, events, ranges, volumes
+`baselines`         the simple things that a network has to beat
+`detectors/`        all of it in one object: fit, score, flag, save, update
+`plotting`          the figures
+`course/`           the notebooks: parameters, running, exercises, fingerprints
+`stream/`           rows in, scores, flags and alerts out
+`study/`            the comparison study: data sets, grid, runs, statistics
+`__main__`          the command line
+==================  ==============================================================================
 
 Keras is imported only where a network is built or trained, so that everything else starts at once.
 """

@@ -10,12 +10,12 @@ import signal
 import sys
 from pathlib import Path
 
-from lib import notebooks
+from lib.course import notebooks
 
 
 def list_notebooks(arguments):
     """Print the notebooks, or what one of them accepts."""
-    from lib import parameters
+    from lib.course import parameters
 
     chosen = notebooks.select(arguments.notebooks, arguments.folder)
     if not arguments.notebooks:
@@ -31,7 +31,7 @@ def list_notebooks(arguments):
 
 def run(arguments):
     """Execute notebooks into the folder of results and print what became of them."""
-    from lib import runner
+    from lib.course import runner
 
     chosen = notebooks.select(arguments.notebooks, arguments.folder)
     values = runner.prepare(chosen, arguments.parameter, arguments.output)
@@ -43,7 +43,7 @@ def run(arguments):
 
 def refresh(arguments):
     """Execute stale notebooks and solutions in place and renew the figures."""
-    from lib.refresh import refresh_course
+    from lib.course.refresh import refresh_course
 
     chosen = notebooks.select(arguments.notebooks, arguments.folder)
     results = refresh_course(chosen, arguments.all, arguments.output, arguments.jobs)
@@ -54,7 +54,7 @@ def refresh(arguments):
 
 def make_exercises(arguments):
     """Make the exercise notebooks from the solution notebooks."""
-    from lib import exercises
+    from lib.course import exercises
 
     changed = exercises.changes(arguments.folder, arguments.notebooks)
     if not arguments.check:
@@ -69,7 +69,7 @@ def make_exercises(arguments):
 
 def fetch(arguments):
     """Fetch series that do not ship, or list them: name, size, licence."""
-    from lib import downloads, fetch
+    from lib.data import downloads, fetch
 
     if not arguments.names:
         print(notebooks.columns(fetch.overview()))
@@ -82,13 +82,13 @@ def fetch(arguments):
 
 def study(arguments):
     """Run what is missing of a grid of the comparison study; resumable, and two may run at once."""
-    from lib import execution
+    from lib.course import execution
 
     execution.take_one_thread()  # before NumPy is imported: cells run side by side
-    from lib import study
+    from lib.study import run as study_run
 
     options = {name: getattr(arguments, name) for name in ("jobs", "backend", "scheduler", "again")}
-    failed = study.run(arguments.grid, **options)
+    failed = study_run.run(arguments.grid, **options)
     for row in failed:
         print(f"failed: {row['data']}, {row['detector']}, seed {row['seed']}: {row['error']}")
     return 1 if failed else 0
@@ -96,7 +96,7 @@ def study(arguments):
 
 def watch(arguments):
     """Watch a stream of rows with a stored detector: flags as JSON lines, metrics by HTTP."""
-    from lib import watch
+    from lib.stream import watch
 
     options = {k: v for k, v in vars(arguments).items() if k not in ("function", "folder", "file")}
     return watch.run(arguments.folder, arguments.file, **options)
@@ -104,7 +104,7 @@ def watch(arguments):
 
 def check(arguments):
     """Print what is installed against what is needed, and the data against its checksums."""
-    from lib import installation
+    from lib.course import installation
 
     rows = [*installation.packages(), *installation.data_files()]
     print(notebooks.columns([("what", "needed", "found", "OK or what to do"), *rows]))
@@ -119,7 +119,7 @@ def readme(arguments):
     if not arguments.write:
         print(table)
         return 0
-    from lib import outputs
+    from lib.course import outputs
 
     path = arguments.folder.parent / "README.md"
     content = notebooks.put_into_readme(path.read_text(encoding="utf-8"), table)
@@ -276,8 +276,7 @@ def main(words=None):
 
 def _refusals():
     """Errors whose message is all there is to say; looked up only when something was raised."""
-    from lib.specifications import ParameterError
-    from lib.storage import DetectorError
+    from lib.errors import DetectorError, ParameterError
 
     return ParameterError, DetectorError, notebooks.NotebookError, OSError
 

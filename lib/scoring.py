@@ -8,13 +8,16 @@ averages the features that are there.
 
 import numpy as np
 import pandas as pd
+from sklearn.covariance import ShrunkCovariance
 
 from lib import windowing
+from lib.errors import whole
 
+CHUNK = 512  # points compared with all training codes at once
 FEW = 32  # windows that go through the model in one step, as new rows of a live stream do
 
 
-def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0):
+def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0, signed=False):
     """Absolute error of each window, step and feature.
 
     Parameters
@@ -27,6 +30,8 @@ def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0):
     max_missing : float
         Largest share of an input window that may be missing (NaN). Up to there the model sees
         it filled by `windowing.fill_windows`; beyond it all errors of the window are NaN.
+    signed : bool
+        Output less target, as `ErrorDistance` needs it, in place of the absolute value.
 
     Returns
     -------
@@ -58,7 +63,8 @@ def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0):
             f"`targets` must have the shape of the model's output, {outputs.shape}. "
             f"Received: {targets.shape}"
         )
-    return np.abs(outputs - targets)
+    errors = outputs - targets
+    return errors if signed else np.abs(errors)
 
 
 def missing_share(windows):
@@ -85,6 +91,87 @@ def _outputs(model, inputs, batch_size, max_missing):
     outputs = np.array(outputs, dtype="float64")
     outputs[share > max_missing] = np.nan
     return outputs
+
+
+class ErrorDistance:
+    """How unusual the errors of a window are as a whole: their Mahalanobis distance.
+
+    A network makes the same errors again and again: at steep flanks, where a period starts a
+    little earlier or later. Such errors go together, step by step, and a covariance matrix of
+    the training errors knows how. Errors of this kind count little; small errors of a kind that
+    training never had count much.
+
+    The matrix is shrunk towards equal variances without covariance, since neighbouring windows
+    share most of their rows: few of them are independent.
+
+    Parameters
+    ----------
+    shrinkage : float
+        Weight of equal variances, above 0 and at most 1. With 1 the distance is the root of the
+        mean squared error, less the mean error, in units of its training value.
+
+    Raises
+    ------
+    ValueError
+        If `shrinkage` is out of its range, or (in `fit`) an error is not finite, or all are equal.
+
+    Notes
+    -----
+    Malhotra et al. (2015), "Long short term memory networks for anomaly detection in time
+    series", score errors by a normal distribution that is fitted to them; the shrinkage is
+    scikit-learn's `ShrunkCovariance`.
+
+    Examples
+    --------
+    >>> flanks = np.array([[1.0, -1.0], [-1.0, 1.0], [0.1, 0.1], [-0.1, -0.1]])[:, :, None]
+    >>> distance = ErrorDistance(0.1).fit(flanks)
+    >>> distance(np.array([[[1.0], [-1.0]], [[1.0], [1.0]]])).round(1)  # usual, unusual
+    array([1. , 4.1])
+    """
+
+    def __init__(self, shrinkage=0.3):
+        if not 0 < shrinkage <= 1:
+            raise ValueError(
+                f"`shrinkage` must be above 0 and at most 1. Received: shrinkage={shrinkage}"
+            )
+        self.shrinkage = shrinkage
+
+    def fit(self, errors):
+        """Learn mean and covariance.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n_windows, steps, n_features)
+            Signed, of windows without an anomaly.
+
+        Returns
+        -------
+        ErrorDistance
+            Itself, with `location_` of shape (n,) and `factor_` of shape (n, n), for
+            `n = steps * n_features` numbers.
+        """
+        flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
+        if not np.isfinite(flat).all() or not flat.std(axis=0).any():
+            raise ValueError("`errors` must be finite, and not all equal, to have a covariance.")
+        fitted = ShrunkCovariance(shrinkage=self.shrinkage).fit(flat)
+        self.location_ = fitted.location_
+        self.factor_ = np.linalg.cholesky(fitted.precision_) / np.sqrt(flat.shape[1])
+        return self
+
+    def __call__(self, errors):
+        """Distance of each window.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n_windows, steps, n_features)
+
+        Returns
+        -------
+        ndarray of n_windows float64
+            About 1 for usual errors, whatever their number; NaN where an error is missing.
+        """
+        flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
+        return np.linalg.norm((flat - self.location_) @ self.factor_, axis=1)
 
 
 def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024, max_missing=0.0):
@@ -234,3 +321,104 @@ def score(model, series, window, *, horizon=0, stride=1, how="last", batch_size=
         model, series, window, horizon=horizon, stride=stride, batch_size=batch_size
     )
     return point_scores(errors, series.index, window, horizon=horizon, stride=stride, how=how)
+
+
+def nearest(train_codes, codes, k=10):
+    """Find the `k` training codes that are nearest to each code.
+
+    Parameters
+    ----------
+    train_codes : array-like of shape (n_train, latent)
+    codes : array-like of shape (n_windows, latent)
+    k : int
+        From 1 to `n_train`.
+
+    Returns
+    -------
+    ndarray of int, of shape (n_windows, k)
+        Row numbers in `train_codes`, in no order.
+
+    Raises
+    ------
+    ValueError
+        If `k` is not such an integer, a shape does not fit, or a code is not finite.
+
+    Examples
+    --------
+    >>> sorted(nearest([[0.0], [5.0], [6.0]], [[7.0]], k=2)[0].tolist())
+    [1, 2]
+    """
+    train, codes = _codes("train_codes", train_codes), _codes("codes", codes)
+    if train.shape[1] != codes.shape[1]:
+        raise ValueError(
+            f"`codes` must have {train.shape[1]} columns. Received: shape {codes.shape}"
+        )
+    if whole("k", k) > len(train):
+        raise ValueError(f"`k` must be at most {len(train)}, the training codes. Received: k={k}")
+    half = np.square(train).sum(axis=1) / 2
+    # |a - b|² = |a|² + |b|² - 2ab is least where |b|²/2 - ab is.
+    chosen = [
+        np.argpartition(half - codes[start : start + CHUNK] @ train.T, k - 1, axis=1)[:, :k]
+        for start in range(0, len(codes), CHUNK)
+    ]
+    return np.concatenate(chosen) if chosen else np.empty((0, k), dtype=int)
+
+
+def relative_errors(train_codes, train_errors, codes, errors, *, k=10, floor=0.05):
+    """Error of each window, in units of the errors that are usual for windows like it.
+
+    Step by step, the squared error is divided by the mean squared error at the same step of the
+    `k` training windows with the nearest codes; the score is the root of the mean over steps.
+
+    Parameters
+    ----------
+    train_codes, codes : array-like of shapes (n_train, latent) and (n_windows, latent)
+        Latent vectors.
+    train_errors, errors : array-like of shapes (n_train, n_steps) and (n_windows, n_steps)
+        Reconstruction errors of the same windows.
+    k : int
+    floor : float
+        Error, in the unit of the errors, that is added to the usual one, so that a step which
+        is nearly perfect in training does not raise an alarm for nothing. Above 0.
+
+    Returns
+    -------
+    ndarray of n_windows scores
+        About 1 where a window is rebuilt as well as its like, if errors are well above `floor`.
+
+    Raises
+    ------
+    ValueError
+        As `nearest`, and if the errors do not fit the codes or `floor` is not above 0.
+
+    Examples
+    --------
+    >>> relative_errors([[0.0], [9.0]], [[1.0], [4.0]], [[8.0]], [[2.0]], k=1, floor=1e-9)
+    array([0.5])
+    """
+    if not floor > 0:
+        raise ValueError(f"`floor` must be above 0. Received: floor={floor}")
+    usual = np.square(np.asarray(train_errors, dtype=float))
+    squared = np.square(np.asarray(errors, dtype=float))
+    alike = nearest(train_codes, codes, k)
+    expected = (len(train_codes), len(alike), usual.shape[-1])
+    if usual.ndim != 2 or (len(usual), *squared.shape) != expected:
+        raise ValueError(
+            f"`errors` must have one line for each code, and as many steps as `train_errors`. "
+            f"Received: shapes {usual.shape} for training, {squared.shape}"
+        )
+    scores = [
+        (squared[start : start + CHUNK] / (usual[near].mean(axis=1) + floor**2)).mean(axis=1)
+        for start in range(0, len(alike), CHUNK)
+        for near in [alike[start : start + CHUNK]]
+    ]
+    return np.sqrt(np.concatenate(scores)) if scores else np.empty(0)
+
+
+def _codes(name, codes):
+    codes = np.asarray(codes, dtype=float)
+    if codes.ndim != 2 or not np.isfinite(codes).all():
+        raise ValueError(
+            f"`{name}` must be finite, of shape (n_windows, latent). Received: shape {codes.shape}"
+        )
+    return codes

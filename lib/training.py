@@ -6,28 +6,34 @@ up, a study trains small networks by the hundred. And TensorFlow's shuffling can
 """
 
 import contextlib
+import itertools
 import math
 import os
 import sys
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from lib import checks
-from lib.backward import learner
+from lib import errors
+from lib.backend import keras
+from lib.numpy_lstm.backward import learner
 
 SCORED_AT_ONCE = 1024  # validation windows; it changes speed and memory, not the loss
+LOOKS = 40  # at the validation loss, if the budget is a number of steps
 
 
-def fit(
+def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     model,
     inputs,
     targets,
     *,
     validation=None,
     epochs=20,
+    steps=None,
+    min_steps=0,
     batch_size=128,
     patience=3,
     seed=0,
@@ -35,7 +41,7 @@ def fit(
     decay=False,
     trainer=None,
 ):
-    """Train a compiled model and keep the weights of its best epoch.
+    """Train a compiled model and keep the weights with the lowest validation loss.
 
     Parameters
     ----------
@@ -44,8 +50,15 @@ def fit(
         Their order is shuffled anew in each epoch.
     validation : tuple (inputs, targets), optional
         Later windows, never trained on. With them, training stops after `patience` epochs
-        without a better validation loss; without them it runs for all `epochs`.
+        without a better validation loss; without them it runs for all `epochs` or `steps`.
     epochs, batch_size, patience : int
+    steps : int, optional
+        Steps of the optimiser, one per batch: the budget in place of `epochs`. Then the
+        validation loss is looked at 40 times, evenly spread, and `patience` counts these looks.
+        Series of any length get the same training.
+    min_steps : int
+        Steps before which training does not stop. A network often stays on a plateau, at the loss
+        of predicting the mean, for hundreds of steps before it learns.
     seed : int
         Of the shuffling, in NumPy, so that the order is the same on every backend; dropout draws
         from the seed that the model was built with. Same seeds, same thread count, same machine:
@@ -54,7 +67,7 @@ def fit(
         Let NaN in targets pass, for a loss that leaves them out, as `models.SameShapeLoss` does.
     decay : bool
         Let the learning rate fall from batch to batch in a straight line, from the model's own to
-        0 at the end of `epochs`. The same loss is often reached in fewer epochs.
+        0 at the end of the budget. The same loss is often reached in fewer steps.
     trainer : {"keras", "numpy"}, optional
         Who computes gradients and steps: Keras, or where it can `backward`, which is faster and
         whose sums differ from Keras's in the seventh digit. Default: what the environment
@@ -63,8 +76,15 @@ def fit(
     Returns
     -------
     DataFrame
-        One row per epoch run (index `epoch`, from 1): `loss` and, with validation, `val_loss`.
-        `attrs["best_epoch"]` is the epoch whose weights were kept, `attrs["seconds"]` the time.
+        One row per epoch run (index `epoch`, from 1), or per look (index `step`, the steps taken
+        so far): `loss` and, with validation, `val_loss`. Its `attrs`:
+
+        * `best_epoch` or `best_step`: the row whose weights were kept;
+        * `steps`: how many were taken;
+        * `stopped`: `"budget"`, or `"patience"` if the validation loss no longer fell;
+        * `ratio`: the kept loss (on validation windows if there are any), divided by the loss of
+          predicting the mean of all targets, step by step. Near 1, nothing was learned;
+        * `seconds`.
 
     Raises
     ------
@@ -83,28 +103,73 @@ def fit(
     (2, 1)
     """
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    trainer = checks.trainer(trainer)
+    counts |= {} if steps is None else {"steps": steps}
+    errors.whole("min_steps", min_steps, 0)
+    trainer = errors.trainer(trainer)
     _check(model, inputs, targets, allow_missing, **counts)
     if validation is not None:
         _check(model, *validation, allow_missing)
         validation = _float32(*validation)
     inputs, targets = _float32(inputs, targets)
-    order, best, losses = np.random.default_rng(seed), _Best(patience), []
-    falling = epochs * math.ceil(len(inputs) / batch_size) if decay else 0
+    batches = _shuffled(np.random.default_rng(seed), len(inputs), batch_size)
+    plan, name = _plan(math.ceil(len(inputs) / batch_size), epochs, steps)
     started = time.perf_counter()
-    with _student(model, trainer, falling) as (student, train), _progress(epochs) as bar:
-        while len(losses) < epochs and not best.is_long_ago:
-            shuffled = _batches(order.permutation(len(inputs)), batch_size)
-            losses.append({"loss": _epoch(train, student, inputs, targets, shuffled)})
-            if validation is not None:
-                losses[-1]["val_loss"] = _validation_loss(student, *validation)
-                best.look_at(losses[-1]["val_loss"], student)
-            bar.set_postfix({name: f"{value:.3g}" for name, value in losses[-1].items()})
-            bar.update()
+    with _student(model, trainer, sum(plan) if decay else 0) as (student, train):
+        losses, taken = [], 0
+        best = _Best(patience)
+        with _progress(len(plan), name) as bar:
+            for count in plan:
+                if best.is_long_ago and taken >= min_steps:
+                    break
+                some = itertools.islice(batches, count)
+                losses.append({"loss": _epoch(train, student, inputs, targets, some)})
+                taken += count
+                if validation is not None:
+                    losses[-1]["val_loss"] = _validation_loss(student, *validation)
+                    best.look_at(losses[-1]["val_loss"], student)
+                bar.set_postfix({key: f"{value:.3g}" for key, value in losses[-1].items()})
+                bar.update()
         best.restore(student)
-    history = _history(losses)
+    history = _history(losses, plan, name)
+    history.attrs |= {"steps": taken, "stopped": "budget" if taken == sum(plan) else "patience"}
+    history.attrs["ratio"] = _ratio(history, _mean_loss(model, targets, validation))
     history.attrs["seconds"] = time.perf_counter() - started
     return history
+
+
+def _ratio(history, of_mean):
+    """Loss of the kept weights over that of predicting the mean; near 1 nothing was learned."""
+    kept = history["val_loss"].min() if "val_loss" in history else history["loss"].iloc[-1]
+    return float(kept) / of_mean if of_mean else math.nan
+
+
+def _plan(per_epoch, epochs, steps):
+    """Steps before each look at the validation loss, and what such a part is called."""
+    if steps is None:
+        return [per_epoch] * epochs, "epoch"
+    ends = np.linspace(0, steps, min(LOOKS, steps) + 1).round().astype(int)
+    return np.diff(ends).tolist(), "step"
+
+
+def _shuffled(order, count, size):
+    """Batches without end; each window comes once before any comes again."""
+    while True:
+        yield from _batches(order.permutation(count), size)
+
+
+def _mean_loss(model, targets, validation):
+    """Loss of predicting the mean of the training targets, at each step and feature."""
+    wanted = targets if validation is None else validation[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a step that is missing throughout
+        mean = np.nan_to_num(np.nanmean(targets, axis=0, dtype="float64")).astype("float32")
+    parts = _batches(np.arange(len(wanted)), SCORED_AT_ONCE)
+    loss, total = keras.losses.get(model.loss), 0.0
+    for part in parts:
+        predicted = np.broadcast_to(mean, wanted[part].shape)
+        of_part = keras.ops.convert_to_numpy(loss(wanted[part], predicted))
+        total += len(part) * float(np.mean(of_part))
+    return total / len(wanted)
 
 
 @contextlib.contextmanager
@@ -149,13 +214,14 @@ def _validation_loss(model, inputs, targets):
 
 def _epoch(step, model, inputs, targets, batches):
     """Take one step per batch; return the mean loss over all windows."""
-    total = 0.0
+    total, count = 0.0, 0
     for batch in batches:
         # Before version 3.15 Keras gave the mean over all steps since this call, now that of one.
         model.reset_metrics()
         logs = step(inputs[batch], targets[batch], return_dict=True)
         total += len(batch) * float(logs["loss"])
-    return total / sum(map(len, batches))
+        count += len(batch)
+    return total / count
 
 
 class _Best:
@@ -178,17 +244,18 @@ class _Best:
             model.set_weights(self.weights)
 
 
-def _history(losses):
-    """One row per epoch, sure to be finite, with the epoch whose weights were kept."""
+def _history(losses, plan, name):
+    """One row per part of the plan, sure to be finite, with the one whose weights were kept."""
     history = pd.DataFrame(losses)
     if not np.isfinite(history.to_numpy()).all():
         raise ValueError(
             "`learning_rate` must be small enough for the loss to stay finite. "
             "Received: a model whose training diverged"
         )
-    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
-    best = history["val_loss"].idxmin() if "val_loss" in history else len(history)
-    history.attrs = {"best_epoch": int(best)}
+    rows = range(1, len(history) + 1) if name == "epoch" else np.cumsum(plan)[: len(history)]
+    history.index = pd.Index(rows, name=name)
+    best = history["val_loss"].idxmin() if "val_loss" in history else history.index[-1]
+    history.attrs = {f"best_{name}": int(best)}
     return history
 
 
@@ -226,10 +293,10 @@ def _random_state(model):
 
 
 @contextlib.contextmanager
-def _progress(epochs):
-    """A bar over epochs for a person who watches; nothing for a log, a test or a stored output."""
+def _progress(count, unit):
+    """A bar over epochs or looks for a person who watches; nothing for a log or a stored output."""
     hidden = not _watched()
-    with tqdm(total=epochs, unit="epoch", file=sys.stdout, leave=False, disable=hidden) as bar:
+    with tqdm(total=count, unit=unit, file=sys.stdout, leave=False, disable=hidden) as bar:
         yield bar
     if not hidden and _in_notebook():
         from IPython.display import clear_output
@@ -252,7 +319,7 @@ def _in_notebook():
 
 def _check(model, inputs, targets, allow_missing=False, **counts):
     for name, count in counts.items():
-        checks.whole(name, count)
+        errors.whole(name, count)
     if len(inputs) != len(targets):
         raise ValueError(
             f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from lib.checks import whole
+from lib.errors import whole
 
 FOLDS = ("mean", "median", "last")
 

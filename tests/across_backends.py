@@ -5,6 +5,7 @@ weights stored on one backend and scored on another; and a notebook, executed. S
 core each. Logs and executed notebooks go into `build/backends/`.
 """
 
+import ast
 import os
 import re
 import subprocess
@@ -14,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
-from test_imports import NEED_A_NETWORK, imports_of
+from places import ROOT
+from test_imports import NEED_A_NETWORK
 
-from lib import backend, notebooks, runner
+from lib import backend
+from lib.course import notebooks, runner
 
-ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path("build", "backends")
 NOTEBOOK = "05"
 # `test_backends` is run once, with processes of its own on each backend.
@@ -27,13 +29,24 @@ ONCE = "tests/test_backends.py"
 
 def unit_tests():
     """The files that import a module which needs a network, and those modules themselves."""
-    needed = {f"lib.{name}" for name in NEED_A_NETWORK}
     tests = [
         path
-        for path in sorted(ROOT.glob("tests/test_*.py"))
-        if needed & set(imports_of(path)) and path != ROOT / ONCE
+        for path in sorted(ROOT.glob("tests/**/test_*.py"))
+        if needs_a_network(path) and path != ROOT / ONCE
     ]
-    return tests + [ROOT / "lib" / f"{name}.py" for name in sorted(NEED_A_NETWORK)]
+    modules = (path for path in (ROOT / "lib").rglob("*.py") if path.name != "__init__.py")
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules}
+    return tests + sorted(path for path in names if names[path].startswith(NEED_A_NETWORK))
+
+
+def needs_a_network(path):
+    """Whether a test imports a module that needs Keras."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}." for alias in node.names]
+            if any(name.startswith(NEED_A_NETWORK) for name in names):
+                return True
+    return False
 
 
 def jobs():

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import models, more_models, scoring, training, windowing
+from lib import models, scoring, training, windowing
 from lib.backend import keras
-from lib.detector import Detector
+from lib.detectors.detector import Detector
 
 WINDOW = 6
 ROWS = pd.DataFrame(
@@ -30,8 +30,8 @@ DETECTORS = {
 }
 NETWORKS = {
     "lstm_autoencoder": models.build_lstm_autoencoder,
-    "gru_autoencoder": more_models.build_gru_autoencoder,
-    "combined_autoencoder": more_models.build_combined_autoencoder,
+    "gru_autoencoder": models.build_gru_autoencoder,
+    "combined_autoencoder": models.build_combined_autoencoder,
 }
 
 

@@ -1,7 +1,7 @@
 """A small notebook that keeps every promise, for the tests that run, break or store one.
 
-The environment of the kernels is not set here but by `lib.runner.pytest_configure`, which also
-takes effect when pytest is given nothing but a notebook.
+The environment of the kernels is not set here but by `lib.course.runner.pytest_configure`, which
+also takes effect when pytest is given nothing but a notebook.
 """
 
 import copy
@@ -9,8 +9,8 @@ import json
 
 import pytest
 
-from lib import outputs, stamps
-from lib.specifications import SPECIFICATIONS
+from lib.course import fingerprints, outputs
+from lib.course.specifications import SPECIFICATIONS
 
 NAME = "05_sp500_comparison"  # its specification is known in every process, also in kernels
 PIXEL = (
@@ -28,7 +28,7 @@ HEADER = """# 05 · An example
 """
 CLOSING = "## Takeaways\n* It runs.\n\n## Exercises\n1. Run it.\n2. Break it.\n3. Mend it.\n"
 PARAMETERS = "\n".join(f"{p.name} = {p.default!r}" for p in SPECIFICATIONS[NAME])
-SETTINGS = f"""from lib import parameters
+SETTINGS = f"""from lib.course import parameters
 settings = parameters.check("{NAME}", globals())
 print(settings.window)"""
 FIGURE = f"""from IPython.display import display
@@ -68,7 +68,7 @@ def notebook(*cells, **course):
     for count, cell in enumerate((c for c in cells if c["cell_type"] == "code"), start=1):
         cell["execution_count"] = count
     metadata = {"course": {"budget_seconds": 60, **course}}
-    return stamps.stamped(
+    return fingerprints.stamped(
         {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     )
 
@@ -105,3 +105,27 @@ def save(course):
         return path
 
     return save
+
+
+# What takes more than a second or two: whole notebooks, browsers, child processes, studies.
+SLOW = (
+    "notebooks/",
+    "tests/course/test_exercises.py",
+    "tests/course/test_run.py",
+    "tests/course_notebooks/",
+    "tests/data/test_fetch.py",
+    "tests/numpy_lstm/test_backward.py",
+    "tests/site/",
+    "tests/stream/test_prometheus.py",
+    "tests/stream/test_watch.py",
+    "tests/study/test_study.py",
+    "tests/test_backends.py",
+    "tests/test_bench.py",
+    "tests/test_encoder.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)

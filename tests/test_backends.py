@@ -16,10 +16,11 @@ import across_backends
 import backend_worker
 import numpy as np
 import pytest
+from places import ROOT
 
-from lib import backend, notebooks
+from lib import backend
+from lib.course import notebooks
 
-ROOT = Path(__file__).resolve().parent.parent
 READERS = tuple(backend.NEEDS)
 PAIRS = [(w, r) for w, r in itertools.product(backend.BACKENDS, READERS) if w != r]
 SCORES = [
@@ -157,5 +158,9 @@ def test_no_notebook_is_bound_to_a_backend(path):
 def test_the_tests_of_every_network_run_on_every_backend():
     files = {path.relative_to(ROOT).as_posix() for path in across_backends.unit_tests()}
     assert {"tests/test_models.py", "tests/test_training.py", "lib/models.py"} <= files
-    assert {"tests/test_detector.py", "tests/test_storage.py"} <= files
-    assert not files & {"tests/test_backends.py", "tests/test_metrics.py", "lib/metrics.py"}
+    assert {"tests/detectors/test_detector.py", "tests/detectors/test_storage.py"} <= files
+    assert not files & {
+        "tests/test_backends.py",
+        "tests/metrics/test_points.py",
+        "lib/metrics/points.py",
+    }

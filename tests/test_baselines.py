@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn import ensemble, svm
 
-from lib import baselines, window_baselines
+from lib import baselines
 
 INDEX = pd.date_range("2016-01-01", periods=120, name="date")
 SERIES = pd.Series(np.random.default_rng(2).normal(100, 3, 120).cumsum(), INDEX, name="close")
@@ -262,7 +262,7 @@ def test_discord_equals_a_matrix_profile():
 
 def test_chunks_make_no_difference(monkeypatch):
     whole = {name: baseline(TRAIN, LATER, window=5) for name, baseline in LEARNING.items()}
-    monkeypatch.setattr(window_baselines, "CHUNK", 7)
+    monkeypatch.setattr(baselines, "CHUNK", 7)
     for name, baseline in LEARNING.items():
         found = baseline(TRAIN, LATER, window=5)
         np.testing.assert_allclose(found, whole[name], rtol=1e-6, err_msg=name)

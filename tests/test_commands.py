@@ -9,8 +9,8 @@ from importlib import metadata
 import pytest
 from conftest import NAME, code, notebook
 
-from lib import installation, notebooks
 from lib.__main__ import main
+from lib.course import installation, notebooks
 
 
 def test_list_names_the_notebooks(example, save, capsys):
@@ -36,7 +36,7 @@ def test_list_imports_nothing_slow(example, save):
     script = f"import sys, lib.__main__ as m; m.main({words!r}); print(*sys.modules)"
     command = [sys.executable, "-c", script]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    slow = {"numpy", "pandas", "keras", "nbformat", "papermill", "lib.storage"}
+    slow = {"numpy", "pandas", "keras", "nbformat", "papermill", "lib.detectors.storage"}
     assert not slow & set(loaded)
 
 

@@ -1,10 +1,13 @@
 """The networks: sizes, seeds, and a loss that refuses what Keras would broadcast."""
 
+import random
+
 import numpy as np
 import pytest
 
 from lib import models
 from lib.backend import keras
+from lib.study import parameter_matching
 
 array = keras.ops.convert_to_numpy  # a tensor of PyTorch that has gradients does not go by itself
 
@@ -72,6 +75,34 @@ def test_autoencoder_shapes(depth, n_features):
     assert model.get_layer("repeat").output.shape == (None, 7, 2)
     lstms = [layer.units for layer in model.layers if isinstance(layer, keras.layers.LSTM)]
     assert lstms == [3] * (depth - 1) + [2] + [3] * depth
+
+
+@pytest.mark.parametrize("patch", [1, 2, 6])
+@pytest.mark.parametrize("kind", ["lstm_autoencoder", "gru_autoencoder", "combined_autoencoder"])
+def test_a_window_in_patches(kind, patch):
+    model = getattr(models, f"build_{kind}")(12, 2, units=4, latent=3, patch=patch)
+    beyond = 2 * patch if kind == "combined_autoencoder" else 0
+    assert model.output_shape == (None, 12 + beyond, 2)
+    assert model.get_layer("repeat").output.shape[1] == (12 + beyond) // patch
+    widths = {"units": 4, "latent": 3, "patch": patch}
+    assert model.count_params() == parameter_matching.count_parameters(kind, 12, 2, widths)
+
+
+@pytest.mark.parametrize("patch", [1, 3])
+def test_a_forecaster_of_patches(patch):
+    options = {"units": (3, 4), "patch": patch, "horizon": 6}
+    model = FORECASTER(12, 2, **options)
+    assert model.output_shape == (None, 6, 2)
+    expected = parameter_matching.count_parameters("lstm_forecaster", 12, 2, options)
+    assert model.count_params() == expected
+
+
+@pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER])
+def test_a_window_that_is_no_multiple_of_the_patch_is_refused(builder):
+    with pytest.raises(ValueError, match="`window` must be a multiple of `patch`, 4"):
+        builder(10, patch=4)
+    with pytest.raises(ValueError, match="`patch` must be a positive integer"):
+        builder(10, patch=0)
 
 
 def test_the_latent_vector_is_as_wide_as_the_units_unless_told():
@@ -391,3 +422,11 @@ def test_a_conv_autoencoder_of_no_use_is_refused(options, message):
 def test_a_learning_rate_of_no_use_is_refused(builder, rate):
     with pytest.raises(ValueError, match="`learning_rate` must be a positive number"):
         builder(STEPS, learning_rate=rate)
+
+
+def test_a_builder_leaves_the_callers_random_numbers_alone():
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    models.build_lstm_autoencoder(5, units=2, seed=3)
+    assert random.random() == expected

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib import neighbours
+from lib import scoring
 
 
 @pytest.fixture
@@ -28,26 +28,26 @@ def by_loops(train_codes, train_errors, codes, errors, k, floor):
 def test_equal_to_a_search_in_plain_loops(parts, k):
     few = {**parts, "codes": parts["codes"][::50], "errors": parts["errors"][::50]}
     np.testing.assert_allclose(
-        neighbours.relative_errors(**few, k=k, floor=0.1), by_loops(**few, k=k, floor=0.1)
+        scoring.relative_errors(**few, k=k, floor=0.1), by_loops(**few, k=k, floor=0.1)
     )
 
 
 def test_chunks_do_not_show(parts, monkeypatch):
-    whole = neighbours.relative_errors(**parts)
-    monkeypatch.setattr(neighbours, "CHUNK", 64)
-    np.testing.assert_array_equal(neighbours.relative_errors(**parts), whole)
+    whole = scoring.relative_errors(**parts)
+    monkeypatch.setattr(scoring, "CHUNK", 64)
+    np.testing.assert_array_equal(scoring.relative_errors(**parts), whole)
 
 
 def test_the_nearest_of_a_code_that_is_known_is_itself(parts):
-    found = neighbours.nearest(parts["train_codes"], parts["train_codes"], k=1)
+    found = scoring.nearest(parts["train_codes"], parts["train_codes"], k=1)
     np.testing.assert_array_equal(found[:, 0], np.arange(1100))
 
 
 def test_a_shape_that_is_always_hard_is_no_alarm():
     codes, errors = np.array([[0.0]] * 20 + [[9.0]] * 20), np.full((40, 5), 0.1)
     errors[20:] = 1.0
-    same = neighbours.relative_errors(codes, errors, [[0.0], [9.0]], [[0.1] * 5, [1.0] * 5])
-    worse = neighbours.relative_errors(codes, errors, [[0.0]], [[1.0] * 5])
+    same = scoring.relative_errors(codes, errors, [[0.0], [9.0]], [[0.1] * 5, [1.0] * 5])
+    worse = scoring.relative_errors(codes, errors, [[0.0]], [[1.0] * 5])
     assert same.max() < 1.01
     assert worse[0] > 8
 
@@ -55,14 +55,14 @@ def test_a_shape_that_is_always_hard_is_no_alarm():
 def test_scale_does_not_matter(parts):
     scaled = {**parts, **{n: 7 * parts[n] for n in ("errors", "train_errors")}}
     np.testing.assert_allclose(
-        neighbours.relative_errors(**scaled, floor=0.7),
-        neighbours.relative_errors(**parts, floor=0.1),
+        scoring.relative_errors(**scaled, floor=0.7),
+        scoring.relative_errors(**parts, floor=0.1),
     )
 
 
 def test_no_window_no_score(parts):
     empty = {**parts, "codes": np.empty((0, 3)), "errors": np.empty((0, 4))}
-    assert neighbours.relative_errors(**empty).shape == (0,)
+    assert scoring.relative_errors(**empty).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_no_window_no_score(parts):
 )
 def test_bad_input(parts, change, message):
     with pytest.raises(ValueError, match=message):
-        neighbours.relative_errors(**{**parts, **change})
+        scoring.relative_errors(**{**parts, **change})

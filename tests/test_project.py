@@ -6,21 +6,20 @@ import re
 import subprocess
 import sys
 import tomllib
-from itertools import chain
-from pathlib import Path
 
+import grimp
 import pytest
 import yaml
 from notebook_checks import HOME_OF_SOMEBODY
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from test_imports import MODULES, ORDER, imports_of
+from places import ROOT
 
 import lib
 
-ROOT = Path(__file__).resolve().parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 NEEDED = [Requirement(line) for line in PROJECT["dependencies"]]
 NEEDED_BY_EXTRAS = [
     Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines
@@ -56,16 +55,19 @@ def test_pins_are_exact_sorted_and_for_every_system():
 
 
 def test_what_lib_imports_is_on_the_list():
-    imported = chain.from_iterable(imports_of(ROOT / "lib" / f"{name}.py") for name in MODULES)
-    packages = {name.split(".")[0].lower() for name in imported}
+    graph = grimp.build_graph("lib", include_external_packages=True)
+    packages = {name.split(".")[0].lower() for name in graph.modules}
     packages -= {"lib", *(name.lower() for name in sys.stdlib_module_names)}
     listed = {requirement.name for requirement in NEEDED}
     assert {PACKAGE_OF.get(name, name) for name in packages} <= listed
 
 
-def test_lib_names_its_modules_in_their_order():
-    named = re.findall(r"`(\w+)`", lib.__doc__.split("====\n", 1)[1])
-    assert named == [name for name in ORDER if name in MODULES]
+def test_the_map_of_lib_is_the_order_that_the_linter_checks():
+    named = re.findall(r"(?m)^`(\w+)/?`", lib.__doc__)
+    layers = PYPROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert [f"lib.{name}" for name in reversed(named)] == layers
+    present = {path.stem for path in (ROOT / "lib").iterdir() if path.name[0] not in "_."}
+    assert set(named) - {"__main__"} == present
 
 
 def test_conda_has_no_second_list_of_packages():

@@ -237,3 +237,43 @@ def test_few_windows_at_once_score_as_many(networks, count):
     whole = scoring.window_errors(networks[0], inputs, targets)
     few = scoring.window_errors(networks[0], inputs[:count], targets[:count])
     np.testing.assert_allclose(few, whole[:count], rtol=0, atol=1e-6)
+
+
+# The distance of a window's errors
+
+
+def test_the_distance_is_that_of_mahalanobis():
+    rng = np.random.default_rng(0)
+    errors = rng.normal(size=(500, 3, 2)) @ rng.normal(size=(2, 2)) + 1.0
+    later = rng.normal(size=(20, 3, 2))
+    covariance = np.cov(errors.reshape(500, 6).T, bias=True)
+    shrunk = 0.7 * covariance + 0.3 * np.trace(covariance) / 6 * np.eye(6)
+    centred = later.reshape(20, 6) - errors.reshape(500, 6).mean(axis=0)
+    by_hand = np.sqrt(np.einsum("ij,jk,ik->i", centred, np.linalg.inv(shrunk), centred) / 6)
+    found = scoring.ErrorDistance(0.3).fit(errors)(later)
+    np.testing.assert_allclose(found, by_hand, rtol=1e-9)
+
+
+def test_usual_errors_have_a_distance_of_about_one():
+    errors = np.random.default_rng(0).normal(size=(400, 10, 1))
+    distances = scoring.ErrorDistance().fit(errors)(errors)
+    assert np.mean(distances**2) == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_missing_error_gives_no_distance():
+    errors = np.random.default_rng(0).normal(size=(50, 4, 1))
+    distance = scoring.ErrorDistance().fit(errors)
+    errors[3, 1] = np.nan
+    assert np.isnan(distance(errors)).nonzero()[0].tolist() == [3]
+
+
+@pytest.mark.parametrize("shrinkage", [0, -0.1, 1.1, float("nan")])
+def test_a_shrinkage_out_of_its_range_is_refused(shrinkage):
+    with pytest.raises(ValueError, match="`shrinkage` must be above 0 and at most 1"):
+        scoring.ErrorDistance(shrinkage)
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_errors_without_a_covariance_are_refused(value):
+    with pytest.raises(ValueError, match="`errors` must be finite, and not all equal"):
+        scoring.ErrorDistance().fit(np.full((9, 3, 1), value))

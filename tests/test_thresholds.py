@@ -247,7 +247,6 @@ def test_the_conformal_line_is_where_the_p_value_passes_alpha(n_scores, alpha):
     line = thresholds.conformal(scores, alpha=alpha)
     new = np.arange(-1, n_scores + 1) + 0.5
     p_values = [(1 + sum(old >= score for old in scores)) / (n_scores + 1) for score in new]
-    assert thresholds.conformal_p_values(scores, new).tolist() == p_values
     assert (new > line).tolist() == [p <= alpha + 1e-12 for p in p_values]
 
 
@@ -262,19 +261,6 @@ def test_conformal_keeps_its_promise_on_exchangeable_scores():
 
 def test_ties_count_as_at_or_above():
     assert thresholds.conformal([1.0, 2.0, 2.0, 2.0], alpha=0.4) == 2.0
-    assert thresholds.conformal_p_values([1, 2, 2, 2], [2, 1, 3]).tolist() == [0.8, 1, 0.2]
-
-
-def test_p_values_keep_the_index_and_the_gaps():
-    scores = pd.Series([1.0, np.nan, 9.0], index=[5, 6, 7])
-    found = thresholds.conformal_p_values([np.nan, 1.0, 2.0], scores)
-    expected = pd.Series([1.0, np.nan, 1 / 3], index=[5, 6, 7], name="p_value")
-    pd.testing.assert_series_equal(found, expected)
-
-
-def test_conformal_p_values_need_calibration_scores():
-    with pytest.raises(ValueError, match="`calibration` must hold finite numbers"):
-        thresholds.conformal_p_values([np.nan], [1.0])
 
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, np.nan])

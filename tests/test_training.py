@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import backward, models, training
+from lib import models, training
 from lib.backend import keras
+from lib.numpy_lstm import backward
 
 RNG = np.random.default_rng(0)
 WINDOWS = RNG.normal(size=(40, 5, 1)).astype("float32")
@@ -107,6 +108,59 @@ def test_validation_is_never_trained_on():
     assert digests[0] == digests[1] == [digest_of(alone)]
 
 
+# A budget of steps
+
+
+def test_a_budget_of_steps_is_kept_to_the_step_and_looked_at_forty_times():
+    history = training.fit(
+        dense(), WINDOWS, WINDOWS, validation=(LATER, LATER), steps=90, batch_size=16, patience=99
+    )
+    assert history.index.name == "step"
+    assert len(history) == training.LOOKS
+    assert history.index[-1] == history.attrs["steps"] == 90
+    assert history.attrs["stopped"] == "budget"
+    assert history.attrs["best_step"] == history["val_loss"].idxmin()
+
+
+def test_steps_and_epochs_of_the_same_number_give_the_same_weights():
+    digests = []
+    for budget in ({"epochs": 2}, {"steps": 6}):  # three batches an epoch
+        model = dense()
+        history = training.fit(model, WINDOWS, WINDOWS, batch_size=16, **budget)
+        digests.append(digest_of(model))
+        assert history.attrs["steps"] == 6
+    assert digests[0] == digests[1]
+
+
+def test_training_does_not_stop_before_its_minimum_of_steps():
+    ends = {}
+    for least in (0, 30):
+        history = training.fit(
+            dense(learning_rate=2.0),  # it gets worse from the first step
+            *(WINDOWS, WINDOWS),
+            validation=(LATER, LATER),
+            **{"steps": 60, "min_steps": least, "patience": 2, "batch_size": 16},
+        )
+        assert history.attrs["stopped"] == "patience"
+        ends[least] = history.attrs["steps"]
+    assert ends[0] < 10 <= 30 <= ends[30] < 60
+
+
+def test_the_ratio_tells_a_network_that_learned_from_one_that_predicts_the_mean():
+    waves = np.sin(np.arange(5) + np.linspace(0, 6, 40)[:, None])[..., None]
+    idle, learned = (
+        training.fit(dense(rate, loss="mse"), waves, waves, epochs=40, batch_size=4)
+        for rate in (1e-9, 0.05)
+    )
+    assert idle.attrs["ratio"] > 0.5
+    assert learned.attrs["ratio"] < 0.1
+    model = dense(1e-9, loss="mse")
+    for weight in model.weights:
+        weight.assign(0 * weight)
+    nothing = training.fit(model, waves, waves - waves.mean(axis=0), epochs=1)
+    assert nothing.attrs["ratio"] == pytest.approx(1.0, rel=1e-4)
+
+
 # Losses
 
 
@@ -178,7 +232,7 @@ def test_history(validation, columns):
     pd.testing.assert_index_equal(history.index, pd.RangeIndex(1, 4, name="epoch"))
     assert history.columns.tolist() == columns
     assert np.isfinite(history.to_numpy()).all()
-    assert set(history.attrs) == {"best_epoch", "seconds"}
+    assert set(history.attrs) == {"best_epoch", "seconds", "steps", "stopped", "ratio"}
     assert type(history.attrs["best_epoch"]) is int
     assert 1 <= history.attrs["best_epoch"] <= 3
     assert history.attrs["seconds"] > 0

@@ -21,8 +21,9 @@ from statistics import median
 
 import numpy as np
 
-from lib import stamps, windowing
-from lib.runner import KERNEL_ENVIRONMENT
+from lib import windowing
+from lib.course import fingerprints
+from lib.course.runner import KERNEL_ENVIRONMENT
 
 HERE = Path(__file__).resolve().parent
 READ = (HERE / "README.template.md").read_text(encoding="utf-8")
@@ -53,7 +54,7 @@ FULL = {
     "updates": 1_500,
     "scored": [(60, 1, 64, 64), (60, 6, 64, 64), (60, 1, 32, 30), (12, 6, 32, 16)],
     "streams": [(12, 6, 64, 64), (12, 7, 32, 16), (60, 6, 64, 64), (60, 7, 32, 16)],
-    "starts": ("lib", "lib.data", "lib.models"),
+    "starts": ("lib", "lib.data.catalogue", "lib.models"),
     "points": 10_000_000,
 }
 QUICK = {
@@ -311,7 +312,7 @@ def processor():
 
 
 def versions():
-    found = dict(stamps.versions())
+    found = dict(fingerprints.versions())
     for name in RIVALS:
         if importlib.util.find_spec(name):
             found[name] = importlib.metadata.version(name)

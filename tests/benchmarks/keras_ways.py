@@ -7,9 +7,10 @@ import numpy as np
 import plain_keras
 from common import first_weights, peak_memory, windows  # noqa: F401
 
-from lib import forward, models, training
+from lib import models, training
 from lib.backend import keras
-from lib.detector import Detector
+from lib.detectors.detector import Detector
+from lib.numpy_lstm import forward
 
 TRAINERS = {"course": "keras", "numpy": "numpy"}
 

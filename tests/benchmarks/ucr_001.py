@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import faults_in_a_beat as faults
 
-from lib import baselines, data, metrics, neighbours, stamps, thresholds, windowing
+from lib import baselines, data, metrics, scoring, thresholds, windowing
+from lib.course import fingerprints
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE, RESULTS = ROOT / "build" / "ucr_001", ROOT / "data" / "results"
@@ -213,9 +214,9 @@ def window_scores(arrays, part):
     """Every way to score a window that was looked at, by name."""
     error, code = arrays[f"{part}_error"], arrays[f"{part}_code"]
     learned, codes = arrays["train_error"], arrays["train_code"]
-    near = neighbours.nearest(codes, code, 1)[:, 0]
+    near = scoring.nearest(codes, code, 1)[:, 0]
     usual = np.sqrt(np.square(learned).mean(axis=1))
-    alike = usual[neighbours.nearest(codes, code, 10)].mean(axis=1)
+    alike = usual[scoring.nearest(codes, code, 10)].mean(axis=1)
     squared = np.sqrt(np.square(error).mean(axis=1))
     scale = np.linalg.inv(np.cov(learned.T) + 1e-3 * learned.var() * np.eye(error.shape[1]))
     centred = error - learned.mean(axis=0)
@@ -229,7 +230,7 @@ def window_scores(arrays, part):
             np.square((code - codes[near]) / codes.std(axis=0)).sum(axis=1)
         ),
         "error by that of windows alike": squared / (alike + 0.05),
-        "error by that of windows alike, step by step": neighbours.relative_errors(
+        "error by that of windows alike, step by step": scoring.relative_errors(
             codes, learned, code, error
         ),
     }
@@ -307,7 +308,7 @@ def main():
     table = pd.DataFrame(measure(values, series["anomaly"].to_numpy())).round(4)
     RESULTS.mkdir(exist_ok=True)
     table.to_csv(RESULTS / "ucr_001.csv", index=False, lineterminator="\n")
-    stamp = {"command": "python tests/benchmarks/ucr_001.py", "versions": stamps.versions()}
+    stamp = {"command": "python tests/benchmarks/ucr_001.py", "versions": fingerprints.versions()}
     (RESULTS / "ucr_001.json").write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
     print(table.to_string())
 

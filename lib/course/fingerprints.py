@@ -1,0 +1,184 @@
+"""The stamp of a stored notebook: what made its outputs, and whether that is still the same.
+
+What counts is code: the syntax tree of the cells and of every module of `lib` behind them, without
+docstrings, comments and layout, and the checksums of the data.
+"""
+
+import ast
+import copy
+import hashlib
+import platform
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+from lib.course.notebooks import LANGUAGE, text
+
+LIB = Path(__file__).resolve().parents[1]
+PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
+# A new notebook's specification must not make all the others stale: the defaults stand in their
+# parameters cells as well, and a test holds the two together.
+WITHOUT_EFFECT = {"course.specifications"}
+KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong")
+
+
+def sources_hash(content, lib=LIB):
+    """Return the SHA-256 of everything in this project that the outputs of a notebook depend on.
+
+    These are its code cells, the modules of `lib` that they import and those that these import
+    in turn, and the checksums of the data. Prose may change without making a notebook stale.
+
+    Parameters
+    ----------
+    content : dict
+        The notebook, as `lib.course.notebooks.read` returns it.
+    lib : pathlib.Path
+        Folder of the package; `data/SHA256SUMS` lies beside it.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits, the same on every system and version of Python.
+    """
+    cells = [text(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
+    digest = hashlib.sha256()
+    for number, source in enumerate(cells):
+        digest.update(f"cell {number}\0{code_of(source)}\0".encode())
+    digest.update(modules_hash(cells, lib).encode())
+    sums = lib.parent / "data" / "SHA256SUMS"
+    if sums.exists():
+        digest.update(sums.read_text(encoding="utf-8").encode())
+    return digest.hexdigest()
+
+
+def modules_hash(sources, lib=LIB):
+    """Return the SHA-256 of all modules of `lib` that pieces of source import, directly or not.
+
+    Parameters
+    ----------
+    sources : list of str
+    lib : pathlib.Path
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name, path in sorted(lib_modules(sources, lib).items()):
+        digest.update(f"{name}\0{code_of(path.read_text(encoding='utf-8'))}\0".encode())
+    return digest.hexdigest()
+
+
+def code_of(source):
+    """Return what a source computes, as text: no docstring, comment or layout changes it.
+
+    Lines that begin with % or ! are IPython's own and stand as they are.
+
+    Examples
+    --------
+    >>> code_of("x = (1)  # one") == code_of("x = 1")
+    True
+    >>> code_of("x = 1") == code_of("x = 2")
+    False
+    """
+    lines = source.splitlines()
+    own = [line for line in lines if line.lstrip()[:1] in {"%", "!"}]
+    try:
+        tree = ast.parse("\n".join("" if line in own else line for line in lines))
+    except SyntaxError:
+        return source  # fails when it is run, which says more than we could
+    return "\n".join([*own, _tree(tree)])
+
+
+def _tree(node):
+    """Write a syntax tree the same way in every version of Python, which differ in empty fields."""
+    if isinstance(node, list):
+        return "[" + ",".join(map(_tree, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = dict(ast.iter_fields(node))
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = fields["body"][1:]
+    kept = {name: value for name, value in fields.items() if value not in (None, [])}
+    inner = ",".join(f"{name}={_tree(value)}" for name, value in sorted(kept.items()))
+    return f"{type(node).__name__}({inner})"
+
+
+def lib_modules(sources, lib=LIB):
+    """Return all modules of `lib` that pieces of source import, directly or not.
+
+    Parameters
+    ----------
+    sources : list of str
+    lib : pathlib.Path
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        From dotted names below `lib` to files; a package's name stands for its `__init__.py`.
+
+    Examples
+    --------
+    >>> sorted(lib_modules(["from lib.metrics.affiliation import both"]))
+    ['', 'errors', 'metrics', 'metrics.affiliation', 'metrics.event_matching', \
+'metrics.points', 'metrics.ranges', 'metrics.summary', 'metrics.volume']
+    """
+    found, waiting = {}, {"lib"}.union(*map(_imports, sources))
+    while waiting:
+        parts = waiting.pop().split(".")[1:]
+        # An import runs the packages on the way, too; the last name may be no module at all.
+        for count in range(len(parts) + 1):
+            name = ".".join(parts[:count])
+            inside = lib.joinpath(*parts[:count])
+            path = inside / "__init__.py" if inside.is_dir() else inside.with_suffix(".py")
+            if name not in found and name not in WITHOUT_EFFECT and path.is_file():
+                found[name] = path
+                waiting |= _imports(path.read_text(encoding="utf-8"))
+    return found
+
+
+def _imports(source):
+    """Dotted names that a source imports from `lib`; the last part may be no module."""
+    lines = ("" if line.lstrip()[:1] in {"%", "!"} else line for line in source.splitlines())
+    names = set()
+    with suppress(SyntaxError):
+        for node in ast.walk(ast.parse("\n".join(lines))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name == "lib" or name.startswith("lib.")}
+
+
+def versions():
+    """Return the versions of what computes the outputs, Python first."""
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in PACKAGES
+    }
+
+
+def is_fresh(content, lib=LIB):
+    """Return whether the stored outputs were made by the sources as they are now."""
+    return content["metadata"].get("course", {}).get("sources") == sources_hash(content, lib)
+
+
+def stamped(executed, lib=LIB):
+    """Return an executed notebook as it is to be stored: stamped, and without noise.
+
+    Timings, papermill's notes and editors' habits would make every refresh a large change;
+    cell ids, tags and reasons stay.
+    """
+    content = copy.deepcopy(executed)
+    course = {**content["metadata"].get("course", {}), "sources": sources_hash(content, lib)}
+    content["metadata"] = {
+        "course": {**course, "versions": versions()},
+        **LANGUAGE,
+    }
+    for cell in content["cells"]:
+        kept = {key: cell["metadata"][key] for key in KEPT_METADATA if key in cell["metadata"]}
+        if not kept.get("tags", True):
+            del kept["tags"]  # papermill leaves an empty list in every cell
+        cell["metadata"] = kept
+    return content

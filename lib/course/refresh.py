@@ -1,0 +1,81 @@
+"""Renewing what is stored: notebooks of the course, figures drawn from them, solutions.
+
+For maintainers only: a run never writes here.
+"""
+
+from pathlib import Path
+
+from lib.course import fingerprints, notebooks, outputs, runner
+
+
+def refresh_course(chosen, everything=False, output="build", jobs=None):
+    """Refresh notebooks of the course, their figures in `figures/`, and their solutions.
+
+    Takes, returns and raises what `refresh` does. The figures of solutions are not kept apart.
+    """
+    results = refresh(chosen, everything, output, jobs)
+    for notebook in chosen:
+        renew_figures(notebook)
+    folders = {notebook.path.parent for notebook in chosen}
+    names = {notebook.name for notebook in chosen}
+    solved = [n for folder in folders for n in notebooks.find(folder / "solutions")]
+    solved = [notebook for notebook in solved if notebook.name in names]
+    return results + refresh(solved, everything, Path(output) / "solutions", jobs)
+
+
+def refresh(chosen, everything=False, output="build", jobs=None):
+    """Execute the stale notebooks and store them, stamped and without noise.
+
+    Parameters
+    ----------
+    chosen : list of Notebook
+        The notebooks to look at.
+    everything : bool, default=False
+        Execute also those that are fresh.
+    output : str or pathlib.Path
+        Where they are executed; a notebook that fails is kept there, and the stored one stays.
+    jobs : int, optional
+        Notebooks at a time; by default the number of cores.
+
+    Returns
+    -------
+    list of Result
+        One for each notebook that was executed.
+
+    Raises
+    ------
+    NotebookError
+        If a notebook, or what it imports, is edited while it runs; nothing is then stored.
+    """
+    contents = {notebook: notebooks.read(notebook.path) for notebook in chosen}
+    stale = [n for n in chosen if everything or not fingerprints.is_fresh(contents[n])]
+    before = {notebook: _state(notebook) for notebook in stale}
+    results = runner.run(stale, runner.prepare(stale, output=output), output, jobs)
+    for notebook in (result.notebook for result in results if result.status == "ok"):
+        if _state(notebook) != before[notebook]:
+            raise notebooks.NotebookError(f"{notebook.name} changed while it ran; run it again.")
+        executed = notebooks.read(Path(output) / "notebooks" / notebook.path.name)
+        store(notebook.path, executed)
+    return results
+
+
+def _state(notebook):
+    return notebook.path.read_bytes(), fingerprints.sources_hash(notebooks.read(notebook.path))
+
+
+def store(path, executed):
+    """Write an executed notebook in the form in which it is kept, in one step.
+
+    Raises
+    ------
+    nbformat.ValidationError
+        If it is no valid notebook.
+    """
+    outputs.write(path, notebooks.to_bytes(fingerprints.stamped(executed)))
+
+
+def renew_figures(notebook):
+    """Write the figures stored in a notebook into `figures/`, and remove its former ones."""
+    folder = notebook.path.parent.parent / "figures"
+    files = outputs.figure_files(notebooks.read(notebook.path), notebook.number)
+    outputs.replace_files(folder, notebook.number, files)

@@ -1,0 +1,177 @@
+"""The series that do not ship: what `data/downloads.toml` knows of them, and how each is read.
+
+Nothing here uses the network; `lib.data.fetch` does.
+"""
+
+import hashlib
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.data.reading import read_csv, read_table, time_index
+from lib.errors import DataError
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+META = ("title", "rows", "unit", "licence", "citation", "train_rows")
+
+
+def entries():
+    """Return what is known of each series that can be fetched, by name.
+
+    Returns
+    -------
+    dict of dict
+        Keys of `data/downloads.toml`; what a family shares is in each of its series.
+
+    Examples
+    --------
+    >>> entries()["ucr_001"]["rows"], entries()["ucr_001"]["licence"]
+    (79795, 'none stated; the archive asks to be cited')
+    """
+    known = tomllib.loads((DATA / "downloads.toml").read_text(encoding="utf-8"))
+    return {
+        name: {**known["families"][name.partition("_")[0]], **series}
+        for name, series in known["series"].items()
+    }
+
+
+def folder():
+    """Return the folder of what has been fetched: $LIB_DOWNLOADS, or else `data/downloads`."""
+    return Path(os.environ.get("LIB_DOWNLOADS") or DATA / "downloads")
+
+
+def parts(entry):
+    """Return the files that a series consists of, each with `file`, `bytes` and `sha256`.
+
+    Examples
+    --------
+    >>> [part["file"] for part in parts(entries()["nab_nyc_taxi"])]
+    ['nab/nyc_taxi.csv', 'nab/combined_windows.json']
+    """
+    return [entry, entry["labels"]] if "labels" in entry else [entry]
+
+
+def is_right(data, part):
+    r"""Return whether bytes have the size and the SHA-256 of a file, whichever its line ends.
+
+    Some copies of a text file end lines with `\n`, others with `\r\n`.
+
+    Parameters
+    ----------
+    data : bytes
+    part : dict
+        With `bytes` and `sha256`, as `parts` returns it.
+
+    Examples
+    --------
+    >>> part = {"bytes": 4, "sha256": hashlib.sha256(b"1\n2\n").hexdigest()}
+    >>> is_right(b"1\r\n2\r\n", part), is_right(b"1\n3\n", part)
+    (True, False)
+    """
+    unix = data.replace(b"\r\n", b"\n")
+    return any(
+        len(form) == part["bytes"] and hashlib.sha256(form).hexdigest() == part["sha256"]
+        for form in (data, unix, unix.replace(b"\n", b"\r\n"))
+    )
+
+
+def is_here(part):
+    """Return whether a file has been fetched, whole and unchanged."""
+    path = folder() / part["file"]
+    return path.is_file() and is_right(path.read_bytes(), part)
+
+
+def listing():
+    """List the series that can be fetched.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each: `name`, `title`, `rows`, `bytes` (of its own file), `licence`, and
+        `here`, whether `lib.data.catalogue.load` would find it.
+
+    Examples
+    --------
+    >>> listing().columns.tolist()
+    ['name', 'title', 'rows', 'bytes', 'licence', 'here']
+    """
+    rows = [
+        {"name": name, **entry, "here": all(map(is_here, parts(entry)))}
+        for name, entry in entries().items()
+    ]
+    return pd.DataFrame(rows)[["name", "title", "rows", "bytes", "licence", "here"]]
+
+
+def read(name):
+    """Read a series that has been fetched.
+
+    Parameters
+    ----------
+    name : str
+        One that `listing` names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `lib.data.catalogue.load` describes it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it has not been fetched; the message has the command that fetches it.
+    DataError
+        If a file is not the one it should be.
+    """
+    entry = entries()[name]
+    for part in parts(entry):
+        path = folder() / part["file"]
+        if not path.exists():
+            command = f"`python -m lib fetch {name}`"
+            raise FileNotFoundError(f"{name} does not ship: {command} fetches it. No file {path}.")
+        if not is_here(part):
+            raise DataError(
+                f"{path} must have the size and SHA-256 in data/downloads.toml. Received: another "
+                f"content, {path.stat().st_size:,} bytes. `python -m lib fetch {name}` renews it."
+            )
+    frame = READERS[name.partition("_")[0]](folder() / entry["file"], entry)
+    frame.attrs = {"name": name, **{key: entry[key] for key in META if key in entry}}
+    return frame
+
+
+def _read_ucr(path, entry):
+    """One number after the other; the name of the file holds what is trained on and labelled."""
+    values = np.array(path.read_text(encoding="ascii").split(), dtype=float)
+    steps = pd.RangeIndex(len(values), name="step")
+    first, last = entry["anomaly"]
+    return pd.DataFrame({"value": values, "anomaly": (steps >= first - 1) & (steps < last)}, steps)
+
+
+def _read_nab(path, entry):
+    """A time and a value in each line; the labels are spans of time in a file of their own."""
+    # The machine's file holds one hour twice; the second is left out.
+    table = read_table(path).drop_duplicates("timestamp")
+    index = time_index(table["timestamp"], path).rename("time")
+    frame = pd.DataFrame({"value": table["value"].to_numpy(float), "anomaly": False}, index)
+    labels = (folder() / entry["labels"]["file"]).read_text(encoding="utf-8")
+    for first, last in json.loads(labels)[entry["key"]]:
+        frame.loc[first:last, "anomaly"] = True
+    return frame
+
+
+def _read_skab(path, entry):
+    """Eight sensors and two columns of labels; the normal run has none."""
+    frame = read_csv(path, time="datetime", sep=";", max_gap=None).rename_axis("time")
+    labels = [name for name in ("anomaly", "changepoint") if name in frame]
+    return frame.astype(dict.fromkeys(labels, bool))
+
+
+def _read_klse(path, entry):
+    """The columns of a download from Yahoo Finance."""
+    return read_csv(path, time="Date").rename_axis("date")
+
+
+READERS = {"ucr": _read_ucr, "nab": _read_nab, "skab": _read_skab, "klse": _read_klse}

@@ -1,0 +1,165 @@
+"""Fetching the series that do not ship: checked, whole or not at all, never twice.
+
+A file gets its name only once its size and SHA-256 are right. Whatever goes wrong before
+leaves nothing behind, so trying again is always safe.
+"""
+
+import os
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lib.data import downloads
+from lib.errors import did_you_mean
+
+TIMEOUT = 30  # seconds without a word from the server
+CHUNK = 1 << 16  # bytes
+# By the names of the errors of requests, the library that pooch fetches with.
+REASONS = {
+    "Timeout": f"{{host}} did not answer within {TIMEOUT} seconds",
+    "ChunkedEncodingError": "the connection broke off half way",
+    "ConnectionError": "there is no connection to {host}",
+    "RequestException": "{host} gave no proper answer",
+}
+
+
+class FetchError(OSError):
+    """What could not be fetched, why, and what to do, in one sentence."""
+
+
+def select(names):
+    """Return the names of the series that are meant; "skab" means all that begin with it.
+
+    Raises
+    ------
+    FetchError
+        If there is no such series.
+
+    Examples
+    --------
+    >>> select(["klse", "ucr"])[:3]
+    ['klse', 'ucr_001', 'ucr_002']
+    """
+    known, chosen = list(downloads.entries()), []
+    for name in names:
+        found = [other for other in known if other == name or other.startswith(f"{name}_")]
+        if not found:
+            families = sorted({other.partition("_")[0] for other in known})
+            raise FetchError(
+                f"`name` must be one that `python -m lib fetch` lists, or one of "
+                f"{', '.join(families)} for all of a kind. Received: name={name!r}."
+                f"{did_you_mean(name, known)}"
+            )
+        chosen += found
+    return list(dict.fromkeys(chosen))
+
+
+def overview():
+    """Return the lines of a table of all that can be fetched, headings first.
+
+    Returns
+    -------
+    list of tuple
+        `(name, what, size, licence, here)`, all text.
+    """
+    rows, known = [("name", "what", "size", "licence", "here")], downloads.entries()
+    for one in downloads.listing().itertuples():
+        entry = known[one.name]
+        if "url" in entry:
+            size = f"{one.bytes / 1e6:.2f} MB"
+        else:
+            size = f"{entry['archive']['bytes'] / 1e6:.0f} MB, an archive"
+        rows.append((one.name, one.title, size, one.licence, "yes" if one.here else "no"))
+    return rows
+
+
+def fetch(name):
+    """Fetch the files of one series, those that are not here yet.
+
+    Parameters
+    ----------
+    name : str
+        A name that `lib.data.downloads.listing` holds.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files that had to be fetched; none if all were here.
+
+    Raises
+    ------
+    FetchError
+        If a file could not be fetched or stored, or is not the one it should be.
+    """
+    (name,) = select([name])
+    fetched = []
+    entry = downloads.entries()[name]
+    for part in downloads.parts(entry):
+        if not downloads.is_here(part):
+            path = downloads.folder() / part["file"]
+            source = part if "url" in part else entry["archive"]
+            try:
+                if source is not part and not downloads.is_here(source):
+                    _store(source, downloads.folder() / source["file"], _download)
+                _store(part, path, _download if source is part else _unpacker(source))
+            except OSError as error:
+                raise FetchError(_message(name, source, error)) from error
+            fetched.append(path)
+    return fetched
+
+
+def _store(part, path, get):
+    """Let `get` write a file beside its place; move it there once it is the right one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as scratch:
+        new = Path(scratch) / "new"
+        get(part, new)
+        data = new.read_bytes()
+        if not downloads.is_right(data, part):
+            same = "the right number" if len(data) == part["bytes"] else f"{part['bytes']:,} due"
+            raise FetchError(f"what came is another file ({len(data):,} bytes, {same})")
+        os.replace(new, path)
+
+
+def _download(part, new):
+    import pooch
+
+    show = sys.stderr.isatty()
+    get = pooch.HTTPDownloader(progressbar=show, chunk_size=CHUNK, timeout=TIMEOUT)
+    get(part["url"], str(new), None)
+
+
+def _unpacker(archive):
+    """Return a function that takes a file out of an archive, wherever in it the file lies."""
+
+    def unpack(part, new):
+        wanted = Path(part["file"]).name
+        with zipfile.ZipFile(downloads.folder() / archive["file"]) as opened:
+            inside = [name for name in opened.namelist() if name.rpartition("/")[2] == wanted]
+            if not inside:
+                raise FetchError(f"the archive holds no {wanted}")
+            new.write_bytes(opened.read(inside[0]))
+
+    return unpack
+
+
+def _message(name, source, error):
+    place = (downloads.folder() / source["file"]).parent
+    return (
+        f"{name} could not be fetched, because {_reason(error, source['url'])}; "
+        f"try again, or get {source['url']} another way and put it into {place} yourself"
+    )
+
+
+def _reason(error, url):
+    """Say in a few words what went wrong."""
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    host = urlsplit(url).netloc
+    if "HTTPError" in kinds:
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    known = [REASONS[kind].format(host=host) for kind in kinds if kind in REASONS]
+    if known or isinstance(error, FetchError):
+        return known[0] if known else str(error)
+    return f"it could not be stored: {error.strerror or error}"

@@ -1,0 +1,6 @@
+"""Detectors of anomalies, all under one protocol: fit, score, flag, store, update."""
+
+from lib.detectors.detector import Detector
+from lib.errors import DetectorError
+
+__all__ = ["Detector", "DetectorError"]

@@ -1,0 +1,291 @@
+"""What a detector accepts: a recipe of settings, and rows of a series. All else is one error.
+
+Both are checked before anything is trained. A recipe holds numbers and words only, so that it
+can be stored as text and read again without running anything.
+"""
+
+import inspect
+import math
+
+import numpy as np
+import pandas as pd
+
+from lib import models, thresholds
+from lib.errors import did_you_mean, whole
+
+KINDS = {
+    "lstm_forecaster": models.build_lstm_forecaster,
+    "lstm_autoencoder": models.build_lstm_autoencoder,
+    "dense_autoencoder": models.build_dense_autoencoder,
+    "conv_autoencoder": models.build_conv_autoencoder,
+}
+RULES = (
+    *("fixed", "mean_plus_sigma", "percentile", "maximum", "mad"),
+    *("peaks_over_threshold", "dynamic", "conformal"),
+)
+# Keras would look up any other name, or build an object from a dictionary.
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "softplus", "linear")
+BOUNDS = {
+    "window": (2, 10_000),
+    "horizon": (1, 10_000),
+    "stride": (1, 10_000),
+    "smooth": (1, 10_000),
+    "epochs": (1, 100_000),
+    "batch_size": (1, 1_000_000),
+    "patience": (1, 100_000),
+    "seed": (0, 2**32 - 1),
+}
+NOT_OF_THE_NETWORK = ("window", "n_features", "horizon", "seed")
+
+
+def checked_recipe(**recipe):
+    """Return the settings of a detector in plain Python types, sure to be usable.
+
+    Parameters
+    ----------
+    **recipe
+        The arguments of `detector.Detector`, all of them.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        That names the setting, what it accepts and what came.
+
+    Examples
+    --------
+    >>> checked_recipe(window=np.int64(30), kind="lstm_autoencoder", network={},
+    ...                threshold="maximum", threshold_options={}, max_missing=0, balance=False)
+    {'window': 30, 'kind': 'lstm_autoencoder', 'network': {}, 'threshold': 'maximum', \
+'threshold_options': {}, 'max_missing': 0.0, 'balance': False}
+    """
+    for name in BOUNDS.keys() & recipe.keys():
+        recipe[name] = whole(name, recipe[name], *BOUNDS[name])
+    _check_choice("kind", recipe["kind"], KINDS)
+    _check_choice("threshold", recipe["threshold"], RULES)
+    share = recipe["max_missing"]
+    if not _is_number(share) or not 0 <= share < 1:
+        raise ValueError(f"`max_missing` must be from 0 to below 1. Received: max_missing={share}")
+    if not isinstance(recipe["balance"], bool):
+        raise ValueError(f"`balance` must be True or False. Received: {recipe['balance']!r}")
+    network = _checked_network(recipe["kind"], recipe["network"])
+    options = _checked_options(recipe["threshold"], recipe["threshold_options"])
+    changed = {"network": network, "threshold_options": options, "max_missing": float(share)}
+    return {**recipe, **changed}
+
+
+def checked_rows(series, features=None, name="series"):
+    """Return a series as a frame of floats, sure to be in order and without infinities.
+
+    Parameters
+    ----------
+    series : DataFrame or Series of n_times rows
+        NaN is a missing value.
+    features : list of str, optional
+        The columns that it must have. They come back in this order.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    DataFrame of n_times rows and n_features columns, float64, with the index of `series`
+
+    Raises
+    ------
+    ValueError
+        If it is no pandas object, has other columns, holds texts or infinities, or its index
+        does not strictly increase.
+
+    Examples
+    --------
+    >>> checked_rows(pd.Series([1, 2], name="close"))["close"].tolist()
+    [1.0, 2.0]
+    """
+    if isinstance(series, pd.Series):
+        only = features[0] if features and len(features) == 1 else "value"
+        series = series.to_frame(only if series.name is None else series.name)
+    if not isinstance(series, pd.DataFrame):
+        raise ValueError(
+            f"`{name}` must be a pandas DataFrame or Series. Received: {type(series).__name__}"
+        )
+    columns, dtypes = list(series.columns), list(series.dtypes)
+    _check_columns(columns, features, name)
+    texts = [key for key, dtype in zip(columns, dtypes, strict=True) if dtype.kind not in "biuf"]
+    if texts:
+        raise ValueError(f"`{name}` must hold numbers. Received: column {texts[0]!r} with others")
+    # A row of a stream has all this already, and pandas would take longer than the network.
+    frame = series if features in (None, columns) else series[features]
+    frame = frame if dtypes == [np.float64] * len(dtypes) else frame.astype("float64")
+    _check_order(frame.index, name)
+    _check_finite(frame, name)
+    return frame
+
+
+def network_options(kind, units, latent, learning_rate):
+    """Return the `network` of a kind from two sizes that all kinds share.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    units, latent : int
+        The wider and the narrower width. A forecaster's two LSTM layers have them in the order
+        of an autoencoder's encoder and decoder, and so as many parameters.
+    learning_rate : float
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> network_options("lstm_forecaster", units=16, latent=4, learning_rate=0.01)
+    {'units': (4, 16), 'learning_rate': 0.01}
+    """
+    sizes = {
+        "lstm_forecaster": {"units": (latent, units)},
+        "lstm_autoencoder": {"units": units, "latent": latent},
+        "dense_autoencoder": {"units": (units,), "latent": latent},
+        "conv_autoencoder": {"filters": (units, max(units // 2, 1)), "latent": latent},
+    }
+    _check_choice("kind", kind, KINDS)
+    return {**sizes[kind], "learning_rate": learning_rate}
+
+
+def rule_options(rule, option):
+    """Return the `threshold_options` of a rule from the one number that it takes.
+
+    Parameters
+    ----------
+    rule : str
+        One of `RULES`.
+    option : float
+        0 for the rule's own default.
+
+    Returns
+    -------
+    dict or None
+        None for the default.
+
+    Raises
+    ------
+    ValueError
+        If the rule takes no number, or needs one.
+
+    Examples
+    --------
+    >>> rule_options("mean_plus_sigma", 2.0), rule_options("maximum", 0.0)
+    ({'k': 2.0}, None)
+    """
+    _check_choice("threshold", rule, RULES)
+    taken = list(inspect.signature(getattr(thresholds, rule)).parameters.values())[1:]
+    if not option and not (taken and taken[0].default is inspect.Parameter.empty):
+        return None
+    if not taken or not option:
+        needs = f"be above 0, its `{taken[0].name}`," if taken else "be 0, as it takes none,"
+        raise ValueError(f"`option` must {needs} for the rule {rule!r}. Received: option={option}")
+    return {taken[0].name: option}
+
+
+def try_rule(rule, options, count):
+    """Try a threshold rule on made-up scores: what it refuses shows before any training.
+
+    Parameters
+    ----------
+    rule : str
+        One of `RULES`.
+    options : dict
+    count : int
+        How many scores it will get.
+
+    Raises
+    ------
+    ValueError or TypeError
+        What the rule itself raises for such options, or for so few scores.
+
+    Examples
+    --------
+    >>> try_rule("peaks_over_threshold", {}, count=2000)
+    """
+    scores = np.random.default_rng(0).exponential(size=count)
+    float(getattr(thresholds, rule)(scores, **options))
+
+
+def _check_columns(columns, features, name):
+    wrong = [column for column in columns if not isinstance(column, str)]
+    if not columns or wrong or len(set(columns)) < len(columns):
+        raise ValueError(
+            f"`{name}` must have columns with names (texts) that differ. Received: {columns}"
+        )
+    if features is not None and set(columns) != set(features):
+        raise ValueError(f"`{name}` must have the columns {features}. Received: {columns}")
+
+
+def _check_order(index, name):
+    if not (index.is_monotonic_increasing and index.is_unique):
+        raise ValueError(
+            f"`{name}` must have an index that increases, each entry once, oldest first. "
+            f"Received: an index from {index[0]} to {index[-1]} that does not"
+        )
+
+
+def _check_finite(frame, name):
+    infinite = np.isinf(frame.to_numpy())
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        raise ValueError(
+            f"`{name}` must not hold infinities; NaN is a missing value. "
+            f"Received: {frame.iloc[row, column]} in column {frame.columns[column]!r} "
+            f"at {frame.index[row]}"
+        )
+
+
+def _check_choice(name, value, choices):
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}. "
+            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
+        )
+
+
+def _is_number(value):
+    # To Python, True is a number.
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and math.isfinite(value)
+
+
+def _checked_network(kind, network):
+    if not isinstance(network, dict):
+        raise ValueError(f"`network` must be a dict of settings. Received: {network!r}")
+    known = [
+        name for name in inspect.signature(KINDS[kind]).parameters if name not in NOT_OF_THE_NETWORK
+    ]
+    for name, value in network.items():
+        _check_choice("network", name, known)
+        plain = value is None or isinstance(value, str) or _is_number(value)
+        widths = isinstance(value, list | tuple) and all(map(_is_number, value))
+        if not plain and not widths:
+            raise ValueError(
+                f"`network` must hold numbers, words and lists of numbers. "
+                f"Received: {name}={value!r}"
+            )
+    _check_choice("activation", network.get("activation", "tanh"), ACTIVATIONS)
+    # JSON knows no tuple, and the builders tell `()` from a list.
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in network.items()}
+
+
+def _checked_options(threshold, options):
+    if not isinstance(options, dict) or not all(map(_is_number, options.values())):
+        raise ValueError(
+            f"`threshold_options` must be a dict of numbers. Received: threshold_options={options}"
+        )
+    try:
+        try_rule(threshold, options, 1000)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`threshold_options` must suit the rule {threshold!r}. Received: {options} ({error})"
+        ) from error
+    return dict(options)

@@ -1,0 +1,17 @@
+"""Faults of sensors: written rules that label real ones, and faults injected on purpose."""
+
+from lib.faults.injection import KINDS, inject, judge, plan, undisturbed
+from lib.faults.rules import frozen, out_of_range, stopped, unroll_angles, widen
+
+__all__ = [
+    "KINDS",
+    "frozen",
+    "inject",
+    "judge",
+    "out_of_range",
+    "plan",
+    "stopped",
+    "undisturbed",
+    "unroll_angles",
+    "widen",
+]

@@ -1,0 +1,246 @@
+"""Faults of known kind, place and sensor, put into healthy rows to judge a detector by.
+
+`plan` draws where which fault goes, `inject` spoils the readings there, `judge` says which
+faults the flags of a detector hit, and how soon.
+"""
+
+import numpy as np
+import pandas as pd
+
+from lib.errors import whole
+
+KINDS = ("spike", "level shift", "drift", "stuck", "noise", "broken correlation")
+
+
+def plan(healthy, sensors, *, kinds=KINDS, repeats=4, rows=36, gap=36, seed=0):
+    """Draw places for faults that do not touch: each kind on each sensor, `repeats` times.
+
+    The series is cut into slots of `gap` healthy rows, in which nothing happens, and `rows`
+    rows for the fault. A fault gets one of the slots that are healthy throughout, by lot.
+
+    Parameters
+    ----------
+    healthy : Series of n_times bool
+        True where a fault may be put, or be waited for.
+    sensors : sequence of column names
+    kinds : sequence of str
+        Of `KINDS`.
+    repeats : int
+        Faults of each kind on each sensor.
+    rows, gap : int
+        Rows that a fault lasts (a spike: one), and rows before it that stay as they are.
+    seed : int
+
+    Returns
+    -------
+    DataFrame with one row per fault, in time order
+        `kind`, `sensor`, `start` and `end` (index values, both included).
+
+    Raises
+    ------
+    ValueError
+        If a kind is unknown, a count is not a positive integer, or there are too few slots.
+
+    Examples
+    --------
+    >>> healthy = pd.Series(True, index=range(100))
+    >>> planned = plan(healthy, ["wind"], kinds=["spike", "stuck"], repeats=1, rows=5, gap=20)
+    >>> sorted(planned["kind"]), sorted(planned["end"] - planned["start"] + 1)
+    (['spike', 'stuck'], [1, 5])
+    """
+    _check_plan(kinds, repeats=repeats, rows=rows, gap=gap)
+    pairs = [(kind, sensor) for kind in kinds for sensor in sensors for _ in range(repeats)]
+    size = gap + rows
+    count = len(healthy) // size
+    slots = healthy.to_numpy(dtype=bool)[: count * size].reshape(count, size).all(axis=1)
+    free = np.flatnonzero(slots)
+    if len(free) < len(pairs):
+        raise ValueError(
+            f"`healthy` must have room for {len(pairs)} faults of {size} rows each. "
+            f"Received: {len(free)} healthy stretches of that length"
+        )
+    places = np.random.default_rng(seed).permutation(free)[: len(pairs)]
+    starts = size * places + gap
+    planned = pd.DataFrame(pairs, columns=["kind", "sensor"])
+    lengths = np.where(planned["kind"] == "spike", 1, rows)
+    planned["start"] = healthy.index[starts]
+    planned["end"] = healthy.index[starts + lengths - 1]
+    return planned.sort_values("start", ignore_index=True)
+
+
+def inject(frame, planned, spread, *, size=2.0, limits=None, turns=None, seed=0):
+    """Spoil one sensor at a time, as planned.
+
+    With `s` the spread of the sensor times `size`, and towards the side with more room if the
+    sensor has limits: a *spike* adds `2 s` to one row, a *level shift* adds `s` to all, a *drift*
+    rises evenly from 0 to `2 s`, *noise* adds normal numbers of deviation `s`. *Stuck* repeats
+    the last reading before. *Broken correlation* shows what the same sensor read at another
+    time: each reading is true to the sensor, and wrong beside the others.
+
+    Parameters
+    ----------
+    frame : DataFrame of n_times rows
+    planned : DataFrame
+        From `plan`.
+    spread : Series
+        Standard deviation of each sensor, on the training rows.
+    size : float
+        Above 0. Spike and drift reach twice of it, so that no kind is a whisper.
+    limits : dict of column name to (lowest, highest), optional
+        What the sensor can show: an injected reading stops there.
+    turns : dict of column name to (lowest, highest), optional
+        For angles: a reading that leaves the range enters it at the other end.
+    seed : int
+        Of the noise, and of the other times.
+
+    Returns
+    -------
+    DataFrame of n_times rows
+        A copy; only the planned rows of the planned sensors differ.
+
+    Raises
+    ------
+    ValueError
+        If `size` is not above 0, a planned sensor is not a column, or there is no other time.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"wind": [5.0, 6.0, 7.0, 5.0]})
+    >>> planned = pd.DataFrame({"kind": ["stuck"], "sensor": "wind", "start": [2], "end": [3]})
+    >>> inject(frame, planned, frame.std())["wind"].tolist()
+    [5.0, 6.0, 6.0, 6.0]
+    """
+    _check_injection(frame, planned, size)
+    limits, turns = limits or {}, turns or {}
+    rng = np.random.default_rng(seed)
+    spoiled = frame.copy()
+    for fault in planned.itertuples():
+        place = frame.index.slice_indexer(fault.start, fault.end)
+        healthy = frame[fault.sensor].to_numpy(dtype=float)
+        low, high = limits.get(fault.sensor, (-np.inf, np.inf))
+        step = size * spread[fault.sensor] * _side(healthy[place], low, high)
+        readings = np.clip(_spoil(fault.kind, healthy, place, step, rng), low, high)
+        if fault.sensor in turns:
+            start, end = turns[fault.sensor]
+            readings = start + (readings - start) % (end - start)
+        spoiled.iloc[place, spoiled.columns.get_loc(fault.sensor)] = readings
+    return spoiled
+
+
+def _side(readings, low, high):
+    """+1 or -1: where a reading has more room inside its limits; up where it has none."""
+    if not np.isfinite([low, high]).all():
+        return 1.0
+    return 1.0 if np.nanmean(readings) <= (low + high) / 2 else -1.0
+
+
+def _spoil(kind, healthy, place, step, rng):
+    readings = healthy[place]
+    n = len(readings)
+    if kind == "spike":
+        return readings + 2 * step
+    if kind == "level shift":
+        return readings + step
+    if kind == "drift":
+        return readings + 2 * step * np.arange(1, n + 1) / n
+    if kind == "noise":
+        return readings + abs(step) * rng.normal(size=n)
+    if kind == "stuck":
+        return np.full(n, healthy[max(place.start - 1, 0)])
+    return _another_time(healthy, place, rng)
+
+
+def _another_time(healthy, place, rng):
+    """As many readings from elsewhere, without a gap, at least ten times their number away."""
+    n = place.stop - place.start
+    complete = np.lib.stride_tricks.sliding_window_view(~np.isnan(healthy), n).all(axis=1)
+    elsewhere = np.abs(np.arange(len(complete)) - place.start) >= 10 * n
+    free = np.flatnonzero(complete & elsewhere)
+    if len(free) == 0:
+        raise ValueError(
+            f"`frame` must hold {n} readings in a row at another time, at least {10 * n} rows "
+            f"away. Received: {len(healthy)} rows, none of them so"
+        )
+    start = rng.choice(free)
+    return healthy[start : start + n]
+
+
+def judge(planned, flags, *, grace=0):
+    """Which faults were flagged, and how soon.
+
+    Parameters
+    ----------
+    planned : DataFrame
+        From `plan`.
+    flags : Series of n_times bool, with the index of the series
+    grace : int
+        Rows after the last row of a fault in which a flag still counts.
+
+    Returns
+    -------
+    DataFrame: `planned` with `hit` (bool), `flag` (index value of the first flag; missing without
+    one) and `delay` (rows from the start to that flag; NaN without one)
+
+    Examples
+    --------
+    >>> planned = pd.DataFrame({"kind": ["stuck"], "sensor": "wind", "start": [2], "end": [4]})
+    >>> flags = pd.Series([True, False, False, True, True, False])
+    >>> judge(planned, flags)[["hit", "flag", "delay"]].values.tolist()
+    [[True, 3, 1.0]]
+    """
+    index, flagged = flags.index, flags.to_numpy(dtype=bool)
+    starts, ends = (index.get_indexer(planned[name]) for name in ("start", "end"))
+    spans = [flagged[a : b + 1 + grace] for a, b in zip(starts, ends, strict=True)]
+    judged = planned.copy()
+    judged["hit"] = [bool(span.any()) for span in spans]
+    first = np.array([span.argmax() for span in spans], dtype=int)
+    judged["flag"] = pd.Series(index[starts + first], index=judged.index).where(judged["hit"])
+    judged["delay"] = pd.Series(first, index=judged.index).where(judged["hit"]).astype(float)
+    return judged
+
+
+def undisturbed(planned, index, after):
+    """Rows that no fault can have touched: a flag there is a false alarm.
+
+    Parameters
+    ----------
+    planned : DataFrame
+        From `plan`.
+    index : Index of n_times
+    after : int
+        Rows after a fault that its window may still reach into.
+
+    Returns
+    -------
+    Series of n_times bool
+
+    Examples
+    --------
+    >>> planned = pd.DataFrame({"kind": ["spike"], "sensor": "wind", "start": [1], "end": [1]})
+    >>> undisturbed(planned, pd.RangeIndex(4), after=1).tolist()
+    [True, False, False, True]
+    """
+    quiet = np.ones(len(index), dtype=bool)
+    starts, ends = (index.get_indexer(planned[name]) for name in ("start", "end"))
+    for start, end in zip(starts, ends, strict=True):
+        quiet[start : end + 1 + after] = False
+    return pd.Series(quiet, index=index)
+
+
+def _check_plan(kinds, **counts):
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        raise ValueError(f"`kinds` must be some of {', '.join(KINDS)}. Received: kinds={kinds!r}")
+    for name, count in counts.items():
+        whole(name, count)
+
+
+def _check_injection(frame, planned, size):
+    if not size > 0:
+        raise ValueError(f"`size` must be above 0. Received: size={size}")
+    unknown = sorted(set(planned["sensor"]) - set(frame.columns))
+    if unknown:
+        raise ValueError(
+            f"`planned` must name sensors of the frame, {', '.join(map(str, frame.columns))}. "
+            f"Received: {', '.join(map(str, unknown))}"
+        )

@@ -1,0 +1,193 @@
+"""Written rules that label the faults of sensors, without any training.
+
+A rule looks at a record and says which readings or rows cannot be healthy. What an angle has to
+become before a network sees it stands here as well: a compass that jumps from 360 to 0 looks
+like a fault and is none.
+"""
+
+import numpy as np
+import pandas as pd
+
+from lib.errors import whole
+
+
+def out_of_range(frame, limits):
+    """Readings that the sensor's surroundings cannot have produced.
+
+    Parameters
+    ----------
+    frame : DataFrame of n_times rows
+    limits : dict of column name to (lowest, highest)
+        Both ends are still possible. Columns that are not named are never out of range.
+
+    Returns
+    -------
+    DataFrame of bool, shaped as `frame`
+        False where the reading is missing.
+
+    Raises
+    ------
+    ValueError
+        If `limits` names a column that is not there, or a lowest above its highest.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"temperature": [12.5, -273.2]})
+    >>> out_of_range(frame, {"temperature": (-40, 50)})["temperature"].tolist()
+    [False, True]
+    """
+    _check_limits(frame, limits)
+    outside = pd.DataFrame(False, index=frame.index, columns=frame.columns)
+    for name, (lowest, highest) in limits.items():
+        outside[name] = (frame[name] < lowest) | (frame[name] > highest)
+    return outside
+
+
+def stopped(power, wind, *, least_wind=5.0, most_power=0.0):
+    """A turbine that gives nothing although the wind would turn it.
+
+    Parameters
+    ----------
+    power, wind : Series of n_times, the wind in the unit of `least_wind`
+    least_wind : float
+        Wind above which a sound turbine turns: 5 m/s is well above what it starts at.
+    most_power : float
+        Power, in the unit of `power`, up to which nothing is given. A turbine at rest draws a
+        little for itself, so its power is below zero.
+
+    Returns
+    -------
+    Series of n_times bool
+        False where a reading is missing.
+
+    Examples
+    --------
+    >>> stopped(pd.Series([-1.4, 380.0, -0.8]), pd.Series([7.2, 7.2, 2.1])).tolist()
+    [True, False, False]
+    """
+    return ((power <= most_power) & (wind > least_wind)).rename("stopped")
+
+
+def frozen(frame, rows, *, known=False):
+    """Readings that stay the same to the last decimal for `rows` rows or more.
+
+    Parameters
+    ----------
+    frame : DataFrame of n_times rows
+        Only of sensors that should vary: blades hold their angle for hours, and rightly.
+    rows : int
+        Equal readings in a row that no living sensor gives, at least 2.
+    known : bool
+        False marks all rows of the run, as a label needs it. True marks the rows from the
+        `rows`-th on, when somebody who watches can first know: what an alarm needs.
+
+    Returns
+    -------
+    DataFrame of bool, shaped as `frame`
+        A missing reading is never frozen, and ends a run.
+
+    Raises
+    ------
+    ValueError
+        If `rows` is not an integer of at least 2.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"t": [9.1, 9.3, 9.3, 9.3, 9.2]})
+    >>> frozen(frame, rows=3)["t"].tolist()
+    [False, True, True, True, False]
+    >>> frozen(frame, rows=3, known=True)["t"].tolist()
+    [False, False, False, True, False]
+    """
+    whole("rows", rows, 2)
+    result = {}
+    for name, values in frame.items():
+        run = (values != values.shift()).cumsum()  # NaN differs from everything: a run of its own
+        reached = values.groupby(run).cumcount() + 1
+        length = reached if known else run.map(run.value_counts())
+        result[name] = length >= rows
+    return pd.DataFrame(result, index=frame.index)
+
+
+def widen(flags, rows):
+    """Mark also the `rows` rows before and after each marked row: a fault has soft edges.
+
+    Parameters
+    ----------
+    flags : Series of n_times bool
+    rows : int
+        0 changes nothing.
+
+    Returns
+    -------
+    Series of n_times bool
+
+    Raises
+    ------
+    ValueError
+        If `rows` is not an integer of at least 0.
+
+    Examples
+    --------
+    >>> widen(pd.Series([False, False, False, True, False]), rows=1).tolist()
+    [False, False, True, True, True]
+    """
+    whole("rows", rows, 0)
+    wide = flags.astype(float).rolling(2 * rows + 1, center=True, min_periods=1).max()
+    return (wide > 0).rename(flags.name)
+
+
+def unroll_angles(frame, columns):
+    """Replace angles in degrees by their sine and cosine, which do not jump at north.
+
+    Parameters
+    ----------
+    frame : DataFrame of n_times rows
+    columns : sequence of column names
+        Angles in degrees. The others stay as they are.
+
+    Returns
+    -------
+    DataFrame of n_times rows and one more column per angle
+        An angle `a` becomes `a sin` and `a cos`: the part before the blank names the sensor.
+
+    Raises
+    ------
+    ValueError
+        If a column is not there.
+
+    Examples
+    --------
+    >>> unroll_angles(pd.DataFrame({"wind": [0.0, 90.0]}), ["wind"]).round(1)
+       wind sin  wind cos
+    0       0.0       1.0
+    1       1.0       0.0
+    """
+    _check_columns("columns", columns, frame)
+    parts = {}
+    for name, values in frame.items():
+        if name in columns:
+            angle = np.deg2rad(values)
+            parts |= {f"{name} sin": np.sin(angle), f"{name} cos": np.cos(angle)}
+        else:
+            parts[name] = values
+    return pd.DataFrame(parts, index=frame.index)
+
+
+def _check_limits(frame, limits):
+    _check_columns("limits", limits, frame)
+    for name, (lowest, highest) in limits.items():
+        if not lowest <= highest:
+            raise ValueError(
+                f"`limits` must give the lowest first, then the highest. "
+                f"Received: {name}=({lowest}, {highest})"
+            )
+
+
+def _check_columns(argument, names, frame):
+    unknown = [str(name) for name in names if name not in frame.columns]
+    if unknown:
+        raise ValueError(
+            f"`{argument}` must name columns of the frame, {', '.join(map(str, frame.columns))}. "
+            f"Received: {', '.join(unknown)}"
+        )

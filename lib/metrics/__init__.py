@@ -1,0 +1,41 @@
+"""How well flags and scores match labels: by points, events, ranges, affiliation and volumes."""
+
+from lib.metrics.affiliation import affiliation_metrics, affiliation_random
+from lib.metrics.event_matching import DAYS_PER_YEAR, false_alarms_per_year, match_events, years
+from lib.metrics.points import (
+    confusion,
+    event_metrics,
+    false_alarms_per_1000,
+    find_events,
+    flag_metrics,
+    label_events,
+    point_metrics,
+    score_metrics,
+    ucr_hit,
+)
+from lib.metrics.ranges import point_adjusted_f1, range_metrics
+from lib.metrics.summary import study_metrics, threshold_free
+from lib.metrics.volume import volume_metrics
+
+__all__ = [
+    "DAYS_PER_YEAR",
+    "affiliation_metrics",
+    "affiliation_random",
+    "confusion",
+    "event_metrics",
+    "false_alarms_per_1000",
+    "false_alarms_per_year",
+    "find_events",
+    "flag_metrics",
+    "label_events",
+    "match_events",
+    "point_adjusted_f1",
+    "point_metrics",
+    "range_metrics",
+    "score_metrics",
+    "study_metrics",
+    "threshold_free",
+    "ucr_hit",
+    "volume_metrics",
+    "years",
+]

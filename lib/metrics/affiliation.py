@@ -1,0 +1,194 @@
+"""How close flags come to the anomalies: precision and recall of affiliation.
+
+`lib.metrics.ranges` offers these functions beside those that count overlaps.
+"""
+
+import numpy as np
+
+from lib.errors import whole
+from lib.metrics.points import label_events
+
+QUARTERS = 4
+
+
+def marks(name, values, length=None):
+    """Return labels or flags as one row of bool, or say what is wrong with them.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the error.
+    values : array-like of bool, or of 0 and 1
+    length : int, optional
+        How many there must be.
+
+    Returns
+    -------
+    array of bool, shape (points,)
+
+    Raises
+    ------
+    ValueError
+        If there is anything but true and false, no point at all, or another number of points.
+
+    Examples
+    --------
+    >>> marks("labels", [0, 1, 1])
+    array([False,  True,  True])
+    >>> marks("labels", [0.2, 0.9])
+    Traceback (most recent call last):
+    ValueError: `labels` must be boolean, or 0 and 1. Received: [0.2 0.9]
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or not len(array) or length not in (None, len(array)):
+        wanted = "(points,)" if length is None else f"({length},)"
+        raise ValueError(f"`{name}` must have shape {wanted}. Received: {array.shape}")
+    if array.dtype != bool:
+        others = array[[value not in (0, 1) for value in array.tolist()]]
+        if len(others):
+            raise ValueError(f"`{name}` must be boolean, or 0 and 1. Received: {others[:5]}")
+    return array.astype(bool)
+
+
+def both(labels, flags):
+    """Return labels and flags as `marks` does.
+
+    Raises
+    ------
+    ValueError
+        As `marks` does, and if they are not equally many.
+    """
+    labels = marks("labels", labels)
+    return labels, marks("flags", flags, len(labels))
+
+
+def affiliation_metrics(labels, flags):
+    r"""Precision and recall of closeness, as the share of chance placements that are worse.
+
+    Time is cut into one zone per event, half way between neighbours. In each zone, precision is
+    the mean over the flagged time of the probability that a random moment of the zone lies
+    farther from the event; recall, the mean over the event of the probability that a random
+    moment lies farther from it than the nearest flag of the zone does. Both are averages over
+    zones; precision only over those with a flag, and without a flag recall is 0.
+
+    After Huet, Navarro and Rossi (2022), *Local evaluation of time series anomaly detection
+    algorithms*, KDD. A point `i` is the time from `i` to `i + 1`, as in their code. On quarters
+    of a point all of the integrands are linear, so the value in the middle is exact.
+
+    Parameters
+    ----------
+    labels, flags : array-like of bool, of the same length, in the order of time
+
+    Returns
+    -------
+    dict of float
+        `precision` (NaN without a flag), `recall`, `f1` (0 without a flag), and
+        `random_precision`, what flags at random moments get on average: with an event that
+        fills the share :math:`p` of its zone, :math:`(1 + p^2) / 2`, never below one half. It is
+        also what flagging everything gets, with a recall of 1. All are NaN without an anomaly,
+        for then there is nothing to be close to.
+
+    Examples
+    --------
+    >>> labels, flags = np.zeros(1000), np.zeros(1000)
+    >>> labels[500:510], flags[520:525] = 1, 1  # close, but no hit
+    >>> {name: round(value, 2) for name, value in affiliation_metrics(labels, flags).items()}
+    {'precision': 0.96, 'recall': 0.97, 'f1': 0.97, 'random_precision': 0.5}
+    """
+    labels, flags = both(labels, flags)
+    if not labels.any():
+        return dict.fromkeys(("precision", "recall", "f1", "random_precision"), np.nan)
+    zones = _Zones(labels)
+    precision, recall = zones.precision(flags), zones.recall(flags)
+    return {
+        "precision": precision,
+        "recall": recall,
+        "f1": 2 * precision * recall / (precision + recall) if flags.any() else 0.0,
+        "random_precision": zones.random_precision(),
+    }
+
+
+def affiliation_random(labels, flags, *, repeats=10, seed=0):
+    """What the same number of flags gets, when it is scattered at random.
+
+    The more flags there are, the closer is one to any event; a recall is good only beside this.
+
+    Parameters
+    ----------
+    labels, flags : array-like of bool, of the same length, in the order of time
+    repeats : int
+        Random orders of the flags.
+    seed : int
+
+    Returns
+    -------
+    dict of float
+        `precision`, its expected value as in `affiliation_metrics`, and `recall`, the mean over
+        the random orders.
+
+    Examples
+    --------
+    >>> labels, flags = np.zeros(1000), np.zeros(1000)
+    >>> labels[500:510], flags[:50] = 1, 1  # far away from the event
+    >>> round(affiliation_metrics(labels, flags)["recall"], 2)
+    0.09
+    >>> round(affiliation_random(labels, flags)["recall"], 2)
+    0.99
+    """
+    labels, flags = both(labels, flags)
+    rng = np.random.default_rng(whole("seed", seed, 0))
+    rounds = range(whole("repeats", repeats))
+    if not labels.any():
+        return {"precision": np.nan, "recall": np.nan}
+    zones = _Zones(labels)
+    recalls = [zones.recall(rng.permutation(flags)) for _ in rounds]
+    return {"precision": zones.random_precision(), "recall": float(np.mean(recalls))}
+
+
+class _Zones:
+    """The zone of each event, and the middles of quarter points in it."""
+
+    def __init__(self, labels):
+        events = label_events(labels)
+        self.start, self.stop = events["start"].to_numpy(), events["end"].to_numpy() + 1
+        between = (self.stop[:-1] + self.start[1:]) / 2
+        self.edges = np.concatenate([[0], between, [len(labels)]])
+        self.width = np.diff(self.edges)
+        self.middle = (np.arange(QUARTERS * len(labels)) + 0.5) / QUARTERS
+        self.zone = np.searchsorted(between, self.middle, side="right")
+        self.inside = np.flatnonzero(np.repeat(labels, QUARTERS))
+
+    def precision(self, flags):
+        chosen = np.flatnonzero(np.repeat(flags, QUARTERS))
+        zone, middle = self.zone[chosen], self.middle[chosen]
+        distance = np.maximum(self.start[zone] - middle, middle - self.stop[zone])
+        shorter = np.minimum(self.start - self.edges[:-1], self.edges[1:] - self.stop)[zone]
+        closer = distance + np.minimum(distance, shorter) + (self.stop - self.start)[zone]
+        farther = np.where(distance < 0, 1.0, 1 - closer / self.width[zone])
+        counts = np.bincount(zone, minlength=len(self.width))
+        sums = np.bincount(zone, farther, minlength=len(self.width))
+        return float((sums[counts > 0] / counts[counts > 0]).mean()) if len(chosen) else np.nan
+
+    def recall(self, flags):
+        chosen = np.flatnonzero(np.repeat(flags, QUARTERS))
+        zone, middle = self.zone[self.inside], self.middle[self.inside]
+        after = np.searchsorted(chosen, self.inside)  # the first chosen one at or behind each
+        distance = np.minimum(
+            self._distance(chosen, after - 1, zone, middle),
+            self._distance(chosen, after, zone, middle),
+        )
+        shorter = np.minimum(middle - self.edges[zone], self.edges[zone + 1] - middle)
+        closer = distance + np.minimum(distance, shorter)
+        farther = np.where(np.isinf(distance), 0.0, 1 - closer / self.width[zone])
+        return float((np.bincount(zone, farther) / np.bincount(zone)).mean())
+
+    def random_precision(self):
+        return float((1 + ((self.stop - self.start) / self.width) ** 2).mean() / 2)
+
+    def _distance(self, chosen, position, zone, middle):
+        """From each middle to the edge of a chosen quarter; infinite if that lies elsewhere."""
+        if not len(chosen):
+            return np.full(len(middle), np.inf)
+        quarter = chosen[np.clip(position, 0, len(chosen) - 1)]
+        distance = np.abs(middle - self.middle[quarter]) - 0.5 / QUARTERS
+        return np.where(self.zone[quarter] == zone, np.maximum(distance, 0), np.inf)

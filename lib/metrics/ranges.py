@@ -1,0 +1,123 @@
+"""How good flags are when an anomaly is a range of points: by overlap, and by closeness.
+
+One event is an unbroken run of labels, one alarm an unbroken run of flags.
+"""
+
+import numpy as np
+
+from lib.metrics.affiliation import affiliation_metrics, affiliation_random, both, marks
+from lib.metrics.points import label_events
+
+__all__ = [
+    "affiliation_metrics",
+    "affiliation_random",
+    "both",
+    "marks",
+    "point_adjusted_f1",
+    "range_metrics",
+]
+
+ALPHA = 0.2
+
+
+def range_metrics(labels, flags, *, alpha=ALPHA, cardinality="reciprocal"):
+    """Precision and recall of ranges: an average over alarms, and one over events.
+
+    Recall asks of each event which share of its points is flagged. Being found at all counts
+    with weight `alpha`, and pieces cost: with `x` alarms inside one event, the share is divided
+    by `x`. Precision asks the same of each alarm, without the reward for being found. Where in
+    an event its flags lie makes no difference (flat bias). After Tatbul et al. (2018),
+    *Precision and recall for time series*, NeurIPS; `alpha` and `cardinality` are theirs.
+
+    Parameters
+    ----------
+    labels, flags : array-like of bool, of the same length, in the order of time
+    alpha : float from 0 to 1
+        Weight of being found at all, in the recall. The 0.2 is that of the TSB-AD benchmark.
+    cardinality : {"reciprocal", "one"}
+        Whether pieces cost, or not.
+
+    Returns
+    -------
+    dict of float
+        `precision` (0 without a flag), `recall`, and `f1`, their harmonic mean. All are NaN
+        without an anomaly, for then there is nothing to be found.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or the two have different lengths.
+
+    Examples
+    --------
+    >>> labels, flags = [0, 1, 1, 1, 1, 0, 0, 1], [0, 1, 0, 1, 0, 0, 0, 0]
+    >>> range_metrics(labels, flags)["precision"]
+    1.0
+    >>> round(range_metrics(labels, flags)["recall"], 2)  # (0.2 + 0.8 * 0.5 / 2 + 0) / 2
+    0.2
+    """
+    labels, flags = both(labels, flags)
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"`alpha` must be from 0 to 1. Received: alpha={alpha!r}")
+    if cardinality not in ("reciprocal", "one"):
+        raise ValueError(
+            f"`cardinality` must be 'reciprocal' or 'one'. Received: cardinality={cardinality!r}"
+        )
+    if not labels.any():
+        return dict.fromkeys(("precision", "recall", "f1"), np.nan)
+    precision = _reward(flags, labels, 0.0, cardinality)
+    recall = _reward(labels, flags, alpha, cardinality)
+    total = precision + recall
+    f1 = 2 * precision * recall / total if total else 0.0
+    return {"precision": precision, "recall": recall, "f1": f1}
+
+
+def point_adjusted_f1(labels, flags):
+    """F1 after point adjustment. A warning, not a metric: chance scores high.
+
+    One flag inside an event counts as if all of its points were flagged, while false alarms
+    count point by point; so a few random flags find most long events. Kim et al. (2022),
+    *Towards a rigorous evaluation of time-series anomaly detection*, AAAI. Compute it only to
+    compare with papers that report it, and beside what random scores get.
+
+    Parameters
+    ----------
+    labels, flags : array-like of bool, of the same length, in the order of time
+
+    Returns
+    -------
+    float
+        NaN without an anomaly.
+
+    Examples
+    --------
+    >>> point_adjusted_f1([1, 1, 1, 1, 0, 0], [0, 0, 0, 1, 0, 1])  # 1 of 4, counted as 4 of 4
+    0.8888888888888888
+    """
+    labels, flags = both(labels, flags)
+    if not labels.any():
+        return np.nan
+    events = label_events(labels)
+    start, end = events["start"].to_numpy(), events["end"].to_numpy()
+    hits = int(events["points"][_counts(flags, start, end) > 0].sum())
+    wrong = int((flags & ~labels).sum()) + int(labels.sum()) - hits
+    return 2 * hits / (2 * hits + wrong)
+
+
+def _reward(ranges, others, alpha, cardinality):
+    """Mean reward over the runs of `ranges`, for their overlap with the runs of `others`."""
+    own, other = label_events(ranges), label_events(others)
+    if own.empty:
+        return 0.0
+    start, end = own["start"].to_numpy(), own["end"].to_numpy()
+    share = _counts(others, start, end) / own["points"].to_numpy()
+    behind = np.searchsorted(other["start"].to_numpy(), end, side="right")
+    pieces = behind - np.searchsorted(other["end"].to_numpy(), start, side="left")
+    weight = 1 / np.maximum(pieces, 1) if cardinality == "reciprocal" else 1
+    return float((alpha * (pieces > 0) + (1 - alpha) * weight * share).mean())
+
+
+def _counts(chosen, start, end):
+    """How many points are chosen from each start to each end, both included."""
+    total = np.concatenate([[0], np.cumsum(chosen)])
+    return total[end + 1] - total[start]

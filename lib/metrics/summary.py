@@ -1,0 +1,138 @@
+"""All metrics of the comparison study in one dictionary, and why one of them may be missing."""
+
+import numpy as np
+
+from lib.metrics.affiliation import affiliation_metrics, affiliation_random
+from lib.metrics.points import (
+    event_metrics,
+    false_alarms_per_1000,
+    flag_metrics,
+    label_events,
+    score_metrics,
+    ucr_hit,
+)
+from lib.metrics.ranges import point_adjusted_f1, range_metrics
+from lib.metrics.volume import WINDOW, scored_points, volume_metrics
+
+# What still means something where nothing is anomalous.
+WITHOUT_AN_ANOMALY = {
+    *("points", "flags", "events", "event_hits", "false_events"),
+    *("accuracy", "specificity", "false_alarms_per_1000"),
+}
+
+
+def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
+    """Judge one score by every metric of the study.
+
+    Points without a score (NaN) are left out of all of them, and so are their labels: what
+    stands before and behind such a gap becomes neighbours. Only `ucr_hit` keeps them, since it
+    looks at positions.
+
+    Parameters
+    ----------
+    labels : array-like of bool, in the order of time
+        True where a point is anomalous.
+    scores : array-like of float
+        NaN where a point has no score.
+    threshold : float
+        A score above it is a flag; infinite: none is.
+    window : int
+        Largest buffer of the volumes, in points: the same for all that is compared.
+    free : dict, optional
+        What `threshold_free` returns for these labels and scores, if that is known already.
+
+    Returns
+    -------
+    dict of float
+        `points`, `flags`, `events`: how many were judged, flagged, and to be found. Then
+        `precision`, `recall`, `f1`, `accuracy`, `specificity`, `roc_auc`, `average_precision`
+        (`lib.metrics.points.point_metrics`); `event_hits`, `event_recall`, `event_precision`,
+        `event_f1`, `event_delay`, `false_events` (`event_metrics`); `range_precision`,
+        `range_recall`, `range_f1` (`lib.metrics.ranges.range_metrics`); `vus_roc`, `vus_pr`
+        (`lib.metrics.volume`); `affiliation_precision`, `affiliation_recall`, `affiliation_f1`,
+        `affiliation_random_precision`, `affiliation_random_recall` (`affiliation_metrics`,
+        `affiliation_random`); `ucr_hit` (1 or 0); `false_alarms_per_1000` normal points;
+        `point_adjusted_f1`, a warning. A metric that has no meaning for the labels or flags at
+        hand is NaN.
+
+    Raises
+    ------
+    ValueError
+        If `labels` are not boolean, lengths differ, there is no score, or `threshold` is NaN.
+
+    Examples
+    --------
+    >>> labels = np.arange(1000) // 10 == 50
+    >>> result = study_metrics(labels, labels + 0.0, threshold=0.5)
+    >>> result["f1"], result["range_f1"], result["vus_pr"] > 0.9, result["ucr_hit"]
+    (1.0, 1.0, True, 1.0)
+    """
+    if not isinstance(threshold, (int, float, np.number)) or np.isnan(threshold):
+        raise ValueError(f"`threshold` must be a number. Received: threshold={threshold!r}")
+    known, values = scored_points(labels, scores)
+    flags = values > threshold
+    free = threshold_free(labels, scores, window=window) if free is None else free
+    result = {
+        "points": len(known),
+        "flags": flags.sum(),
+        **flag_metrics(known, flags),
+        **{name: free[name] for name in ("roc_auc", "average_precision")},
+        **_events(known, flags),
+        **_prefixed("range", range_metrics(known, flags)),
+        **{name: free[name] for name in ("vus_roc", "vus_pr")},
+        **_prefixed("affiliation", affiliation_metrics(known, flags)),
+        "affiliation_random_recall": affiliation_random(known, flags)["recall"],
+        "ucr_hit": free["ucr_hit"],
+        "false_alarms_per_1000": false_alarms_per_1000(known, flags),
+        "point_adjusted_f1": point_adjusted_f1(known, flags),
+    }
+    empty = set() if known.any() else result.keys() - WITHOUT_AN_ANOMALY
+    return {name: np.nan if name in empty else float(value) for name, value in result.items()}
+
+
+def threshold_free(labels, scores, *, window=WINDOW):
+    """The metrics that need no threshold: the same for all lines tried on the same scores.
+
+    Parameters
+    ----------
+    labels, scores, window
+        As in `study_metrics`.
+
+    Returns
+    -------
+    dict of float
+        `roc_auc`, `average_precision`, `vus_roc`, `vus_pr`, `ucr_hit`.
+
+    Raises
+    ------
+    ValueError
+        If `labels` are not boolean, lengths differ, or there is no score.
+
+    Examples
+    --------
+    >>> labels = np.arange(1000) // 10 == 50
+    >>> free = threshold_free(labels, labels + 0.0)
+    >>> free["ucr_hit"], study_metrics(labels, labels + 0.0, 0.5, free=free)["roc_auc"]
+    (True, 1.0)
+    """
+    known, values = scored_points(labels, scores)
+    return {
+        **score_metrics(known, values),
+        **volume_metrics(known, values, window=window),
+        "ucr_hit": ucr_hit(labels, scores) if len(label_events(labels)) == 1 else np.nan,
+    }
+
+
+def _events(labels, flags):
+    """Event metrics under names of their own, with the harmonic mean of the two shares."""
+    found = event_metrics(labels, flags)
+    total = found["precision"] + found["recall"]
+    f1 = 2 * found["precision"] * found["recall"] / total if total else 0.0
+    renamed = {
+        name if "events" in name else f"event_{name}": value for name, value in found.items()
+    }
+    return {**renamed, "event_f1": f1}
+
+
+def _prefixed(prefix, values):
+    return {f"{prefix}_{name}": value for name, value in values.items()}

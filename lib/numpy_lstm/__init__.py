@@ -1,0 +1,1 @@
+"""The networks of `lib.models` computed and trained in NumPy: fast on a CPU."""

@@ -1,0 +1,1 @@
+"""A live stream: rows in, scores, flags and alerts out."""

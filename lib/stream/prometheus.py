@@ -1,0 +1,118 @@
+"""What a watched stream tells Prometheus: counts, the last score, who is to blame, how fast.
+
+The metrics live in a registry of their own, so that several streams may be watched, and tested,
+in one process.
+"""
+
+import math
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from lib.errors import ParameterError
+from lib.stream.row_parser import REASONS
+
+BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0)  # seconds
+COUNTED = {
+    "rows": "Rows judged",
+    "flags": "Rows flagged: their score was above the threshold",
+    "unscored": "Rows without a score: too few before them, or too much is missing",
+    "resets": "Times that the stream began anew after a gap",
+}
+BLAME = "Shares of a sensor in the scores of flagged rows"
+SHARE = "Share of a sensor in the last score"
+RECEIVED = "When a row was judged last, or the start"
+SECONDS = "Time to read and judge a row"
+
+
+class Metrics:
+    """The metrics of one watched stream.
+
+    Parameters
+    ----------
+    threshold : float
+        Of the detector.
+    sensors : list of str
+
+    Examples
+    --------
+    >>> metrics = Metrics(threshold=1.5, sensors=["wind"])
+    >>> metrics.judged({"score": 2.0, "flag": 1}, {"wind": 1.0}, seconds=0.001)
+    >>> metrics.registry.get_sample_value("watch_flags_total")
+    1.0
+    """
+
+    def __init__(self, threshold, sensors):
+        self.registry = own = CollectorRegistry()
+        self.counts = {n: Counter(f"watch_{n}", text, registry=own) for n, text in COUNTED.items()}
+        self.bad = Counter("watch_bad_lines", "Lines passed over", ["reason"], registry=own)
+        self.blame = Counter("watch_blame", BLAME, ["sensor"], registry=own)
+        self.share = Gauge("watch_contribution", SHARE, ["sensor"], registry=own)
+        self.score = Gauge("watch_score", "Score of the last row, NaN without one", registry=own)
+        self.received = Gauge("watch_last_row_timestamp_seconds", RECEIVED, registry=own)
+        self.seconds = Histogram("watch_row_seconds", SECONDS, registry=own, buckets=BUCKETS)
+        Gauge("watch_threshold", "Scores above it are flagged", registry=own).set(threshold)
+        # From the start: Prometheus sees no increase in what was not there before.
+        for reason in REASONS:
+            self.bad.labels(reason)
+        for sensor in sensors:
+            self.blame.labels(sensor)
+        self.score.set(math.nan)
+        self.received.set_to_current_time()
+
+    def restore(self, counts, bad):
+        """Count on from what a watcher before this one counted; the blame begins at 0 again."""
+        for name, count in counts.items():
+            self.counts[name].inc(count)
+        for reason, count in bad.items():
+            self.bad.labels(reason).inc(count)
+
+    def judged(self, record, shares, seconds):
+        """Take over what became of a row: `record` and `shares` of a `detection.Stream`."""
+        scored = record["score"] is not None
+        self.counts["rows"].inc()
+        self.counts["flags"].inc(record["flag"])
+        self.counts["unscored"].inc(not scored)
+        self.counts["resets"].inc("gap" in record)
+        self.score.set(record["score"] if scored else math.nan)
+        self.received.set_to_current_time()
+        self.seconds.observe(seconds)
+        for sensor, share in shares.items():
+            self.share.labels(sensor).set(share)
+            if record["flag"] and share > 0:
+                self.blame.labels(sensor).inc(share)
+
+    def passed_over(self, reason):
+        """Count a bad line."""
+        self.bad.labels(reason).inc()
+
+    def serve(self, port, host="127.0.0.1"):
+        """Serve the metrics until the process ends, in a thread that does not hold it up.
+
+        Parameters
+        ----------
+        port : int
+            0 for any free one.
+        host : str, default="127.0.0.1"
+            The address to listen at; by default nobody but this machine can ask.
+
+        Returns
+        -------
+        str
+            Where they are.
+
+        Raises
+        ------
+        ParameterError
+            If that address cannot be listened at.
+        """
+        if not 0 <= port <= 65535:
+            raise ParameterError(f"`port` must be from 0 to 65535. Received: port={port}")
+        try:
+            server, _ = start_http_server(port, host, self.registry)
+        except OSError as error:
+            reason = error.strerror or error
+            raise ParameterError(
+                f"`port` and `host` must be free to listen at. Received: {host}:{port} ({reason})"
+            ) from error
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{server.server_port}/metrics"

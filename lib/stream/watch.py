@@ -1,0 +1,282 @@
+"""Watch a stream: rows in, flags out as JSON lines, metrics for Prometheus; survives being killed.
+
+A watcher with a state file that was killed and is started again cuts its output back to what the
+state knows and reads on from there: each row is judged once, and its line stands there once. Into
+a pipe nothing can be cut back; there the state is stored after each row, and a kill between the
+two repeats at most that one line.
+"""
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from lib.errors import ParameterError, did_you_mean
+from lib.stream import checkpoint, source
+from lib.stream.detection import AHEAD, Stream
+from lib.stream.prometheus import Metrics
+from lib.stream.row_parser import BadLine, Lines, RowReader
+
+EVERY = 0.5  # seconds between two states while rows wait to be read
+INTERRUPTED = 130
+
+
+class Watch:
+    """One stream that is watched: from the bytes of a source to the lines of an output.
+
+    Parameters
+    ----------
+    stream : stream.Stream
+    reader : lines.RowReader
+    source : following.File or following.Pipe
+    output : resume.Output
+    metrics : monitoring.Metrics
+    state : pathlib.Path, optional
+        Where to keep what a restart needs.
+    before : dict, optional
+        What `checkpoint.load` found there; `source` and `output` were opened by it.
+    flags_only : bool
+        Write no line for a row that is not flagged.
+    """
+
+    def __init__(
+        self, stream, reader, source, output, metrics, *,
+        state=None, before=None, flags_only=False,
+    ):  # fmt: skip
+        self.stream, self.reader, self.source, self.output = stream, reader, source, output
+        self.metrics, self.state, self.flags_only = metrics, state, flags_only
+        self.bad, self._pending, self._lines = Counter(), [], Lines()
+        self._offset, self._tail, self._number = 0, b"", 0
+        self._is_at_start, self._is_catching_up = True, False
+        if before:
+            self._restore(before)
+        self._is_stored = False
+        self.commit()
+
+    def run(self, stop):
+        """Read until the source ends or `stop`, a `threading.Event`, is set.
+
+        Raises
+        ------
+        ParameterError
+            If the source does not begin with a header.
+        OSError
+            If it cannot be read, or output or state cannot be written. A restart goes on from
+            the last state.
+        """
+        while not stop.is_set():
+            chunk = self.source.read()
+            if chunk is None:
+                self._begin_anew()
+            elif chunk:
+                self._read(chunk)
+            elif self.source.ended:
+                self.commit()
+                self._report_rest()
+                # A file's last line may get its end later; then the report is taken back.
+                self._is_stored = not isinstance(self.source, source.Pipe)
+                break
+            else:
+                self.commit()
+                stop.wait(self.source.pause)
+        self.commit()
+
+    def commit(self):
+        """Write what is pending, then the state that says so."""
+        self.output.write(self._pending)
+        self._pending = []
+        if self.state and not self._is_stored:
+            checkpoint.save(self.state, self._said())
+        self._is_stored, self._committed = True, time.monotonic()
+
+    def summary(self):
+        """What was counted since the first start, in words."""
+        counts = self.stream.counts
+        bad = ", ".join(f"{count} {reason}" for reason, count in sorted(self.bad.items()))
+        return (
+            f"{counts['rows']} rows, {counts['flags']} flagged, {counts['unscored']} without a "
+            f"score; bad lines: {bad or 'none'}"
+        )
+
+    def _read(self, chunk):
+        for line, size in self._lines.cut(chunk):
+            self._number += 1
+            self._take(line)
+            self._offset += size
+            self._tail = ((line or b"") + b"\n")[-source.TAIL :]
+            self._is_stored = False
+            if self.output.is_pipe or time.monotonic() - self._committed > EVERY:
+                self.commit()
+
+    def _take(self, line):
+        started = time.perf_counter()
+        try:
+            if self._is_at_start and self._is_header(line):
+                return
+            moment, values = self.reader.row(line)
+            if self._was_seen(moment):
+                return
+            record = self.stream.judge(moment, values)
+        except BadLine as error:
+            self._pass_over(error, self._number)
+            return
+        self.metrics.judged(record, self.stream.shares, time.perf_counter() - started)
+        if record["flag"] or not self.flags_only:
+            self._pending.append(record)
+
+    def _is_header(self, line):
+        found = self.reader.begin(line)
+        self._is_at_start = False
+        return found
+
+    def _was_seen(self, moment):
+        """Rows of a file or pipe that begins anew, and brings the old rows once more."""
+        self._is_catching_up = self._is_catching_up and moment <= self.stream.last
+        return self._is_catching_up
+
+    def _pass_over(self, error, number):
+        self.bad[error.reason] += 1
+        self.metrics.passed_over(error.reason)
+        record = {"error": error.reason, "line": number, "seen": str(error)}
+        self._pending.append({name: value for name, value in record.items() if value != ""})
+
+    def _begin_anew(self):
+        self._report_rest()
+        self._lines, self._offset, self._tail, self._number = Lines(), 0, b"", 0
+        self._is_at_start, self._is_catching_up = True, bool(self.stream.recent)
+        self._is_stored = False
+
+    def _report_rest(self):
+        """Report a line without an end."""
+        if self._lines.rest:
+            seen = f"{self._lines.rest} bytes without a line end"
+            self._pass_over(BadLine("truncated", seen), self._number + 1)
+
+    def _said(self):
+        place = {"offset": self._offset, "tail": self._tail.hex(), "line": self._number}
+        return {
+            "sensors": self.stream.sensors,
+            "input": {**place, "catching_up": self._is_catching_up},
+            "header": self.reader.header,
+            "recent": self.stream.recent,
+            "counts": self.stream.counts,
+            "bad": self.bad,
+            "output": self.output.place,
+        }
+
+    def _restore(self, before):
+        self.stream.restore(before["recent"], before["counts"])
+        self.bad.update(before["bad"])
+        self.metrics.restore(before["counts"], before["bad"])
+        if before["header"] is not None:
+            self.reader.use(before["header"])
+        place = before["input"]
+        if self.source.offset:
+            self._offset, self._tail, self._number = place["offset"], place["tail"], place["line"]
+        # A pipe begins at its header, with rows that may have been judged before.
+        self._is_at_start = not self.source.offset or before["header"] is None
+        begins_anew = not self.source.offset and bool(before["recent"])
+        self._is_catching_up = place["catching_up"] or begins_anew
+
+
+def run(
+    folder, path="-", *, output=None, state=None, follow=False,
+    time=None, time_format=None, sep=",", angles=(), gap=10.0, ahead=AHEAD, flags_only=False,
+    port=None, host="127.0.0.1",
+):  # fmt: skip
+    """Watch a file or standard input with a stored detector, until it ends or a signal comes.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        As `Detector.save` wrote it.
+    path : str or pathlib.Path
+        A CSV file with a header; "-" for standard input.
+    output, state : str or pathlib.Path, optional
+        Files; see the top of this module.
+    follow : bool
+        Wait for more at the end of the file.
+    time, time_format, sep
+        As in `row_parser.RowReader`.
+    angles, gap, ahead
+        As in `detection.Stream`.
+    flags_only
+        As in `Watch`.
+    port : int, optional
+        Where to serve metrics for Prometheus; by default they are not served.
+    host : str
+
+    Returns
+    -------
+    int
+        The exit code: 0, also after SIGTERM; 130 after Ctrl-C.
+
+    Raises
+    ------
+    ParameterError, storage.DetectorError
+        If an argument is of no use.
+    OSError
+        If a file cannot be read or written.
+    """
+    _check_files(path, output, state, follow)
+    from lib.detectors.detector import Detector  # after what is quick to check
+
+    stream = Stream(Detector.load(folder), angles, gap, ahead)
+    reader = RowReader(stream.sensors, time, time_format, sep)
+    metrics = Metrics(stream.detector.threshold_, stream.sensors)
+    before = checkpoint.load(state, stream.sensors) if state else None
+    place = before["input"] if before else {"offset": 0, "tail": b""}
+    opened = source.open_source(path, follow, place["offset"], place["tail"])
+    sink = checkpoint.Output(output, before and before["output"])
+    with contextlib.closing(opened), contextlib.closing(sink), _signals() as (stop, received):
+        if port is not None:
+            _say(f"metrics: {metrics.serve(port, host)}")
+        options = {"state": state, "before": before, "flags_only": flags_only}
+        watch = Watch(stream, reader, opened, sink, metrics, **options)
+        _say(f"watching: {path}, with {stream.detector!r}")
+        watch.run(stop)
+    _say(f"judged: {watch.summary()}")
+    return INTERRUPTED if signal.SIGINT in received else 0
+
+
+def _check_files(path, output, state, follow):
+    if str(path) == "-":
+        if follow:
+            raise ParameterError("`follow` must go with a file: standard input always waits")
+    elif not Path(path).exists():
+        near = did_you_mean(Path(path).name, [p.name for p in Path(path).parent.glob("*.csv")])
+        raise FileNotFoundError(f"{path} does not exist.{near}")
+    names = [Path(name).resolve() for name in (path, output, state) if name and str(name) != "-"]
+    if len(set(names)) < len(names):
+        raise ParameterError(
+            f"The input, `output` and `state` must be different files. "
+            f"Received: {path}, {output}, {state}"
+        )
+
+
+@contextlib.contextmanager
+def _signals():
+    """Turn the first signal to stop into an event; the second one acts as ever."""
+    stop, received, before = threading.Event(), [], {}
+
+    def remember(number, frame):
+        received.append(number)
+        stop.set()
+        signal.signal(number, before[number])
+
+    for name in {"SIGINT", "SIGTERM", "SIGHUP"} & set(dir(signal)):
+        number = getattr(signal, name)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under `nohup`
+            before[number] = signal.signal(number, remember)
+    try:
+        yield stop, received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(text):
+    print(text, file=sys.stderr, flush=True)

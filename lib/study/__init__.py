@@ -1,0 +1,1 @@
+"""The comparison study: data sets, grid, runs, results and statistics."""

@@ -1,0 +1,184 @@
+"""A table of results that many processes may fill, killed at any moment, and never half written.
+
+Each finished cell is a small file of its own in a hidden folder beside the table, written in one
+step. The table, one JSON object a line, is made of those files and of what it held before, in
+an order that does not depend on who finished first. Locks die with the process that holds them.
+"""
+
+import contextlib
+import gzip
+import json
+import math
+import time
+import zlib
+
+import pandas as pd
+
+from lib.course import outputs
+from lib.errors import ParameterError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+    import msvcrt
+
+ORDER = ("data", "detector", "settings", "seed", "position")  # of the rows; then by their key
+TABLE, FIRST, SPAN = 0, 1, 2**30  # bytes of the lock file: one for the table, one for each cell
+
+
+def read(path):
+    """Read a table of results.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    DataFrame
+        One row for each cell and threshold rule; `error` is a text where a cell failed.
+
+    Raises
+    ------
+    ParameterError
+        If a line is no JSON object.
+    """
+    return pd.DataFrame(_rows(path))
+
+
+class Results:
+    """The table and its cells.
+
+    Parameters
+    ----------
+    table : pathlib.Path
+        A `.jsonl` file, or `.jsonl.gz`, which is a tenth as large; it need not exist. Its folder
+        has to.
+    """
+
+    def __init__(self, table):
+        self.table = table
+        self.folder = table.with_name(f".{table.name.partition('.')[0]}.cells")
+        self.folder.mkdir(exist_ok=True)
+        self._locks = (self.folder / "locks").open("a+b")
+
+    def __enter__(self):
+        """Return the results themselves; leaving closes the locks."""
+        return self
+
+    def __exit__(self, *reason):
+        """Give up all claims."""
+        self._locks.close()
+
+    def done(self):
+        """Return the keys of the cells that have succeeded, here or in the table."""
+        found = {key: rows for key, rows in self._by_key().items() if not _failed(rows)}
+        return set(found)
+
+    def is_done(self, key):
+        """Return whether a cell has succeeded since, in this process or another."""
+        path = self._path(key)
+        return path.exists() and not _failed(_rows(path))
+
+    def store(self, key, rows):
+        """Keep the rows of one cell, in one step; a failed one gives way to a later success."""
+        lines = "".join(json.dumps({"key": key, **_plain(row)}) + "\n" for row in rows)
+        outputs.write(self._path(key), lines.encode())
+
+    def merge(self):
+        """Write the table from all that is known; return its rows."""
+        with self._alone():
+            rows = [row for rows in self._by_key().values() for row in rows]
+            rows.sort(key=_place)
+            content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+            packed = self.table.suffix == ".gz"
+            # Without the time of packing: the same rows are the same bytes.
+            outputs.write(self.table, gzip.compress(content, mtime=0) if packed else content)
+        return rows
+
+    def claim(self, key):
+        """Take a cell for this process; return False if another one has it."""
+        return self._lock(FIRST + int(key, 16) % SPAN)
+
+    def release(self, key):
+        """Give a claim up."""
+        self._unlock(FIRST + int(key, 16) % SPAN)
+
+    def _path(self, key):
+        return self.folder / f"{key}.jsonl"
+
+    def _by_key(self):
+        """Rows of each cell: those of its own file, or else those of the table."""
+        found = {}
+        for row in _rows(self.table) if self.table.exists() else []:
+            found.setdefault(row["key"], []).append(row)
+        return found | {path.stem: _rows(path) for path in self.folder.glob("[!.]*.jsonl")}
+
+    @contextlib.contextmanager
+    def _alone(self):
+        while not self._lock(TABLE):
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            self._unlock(TABLE)
+
+    def _lock(self, byte):
+        try:
+            if fcntl:
+                fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            else:
+                self._locks.seek(byte)
+                msvcrt.locking(self._locks.fileno(), msvcrt.LK_NBLCK, 1)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def _unlock(self, byte):
+        if fcntl:
+            fcntl.lockf(self._locks, fcntl.LOCK_UN, 1, byte)
+        else:
+            self._locks.seek(byte)
+            msvcrt.locking(self._locks.fileno(), msvcrt.LK_UNLCK, 1)
+
+
+def _rows(path):
+    rows, content = [], path.read_bytes()
+    if path.suffix == ".gz":
+        content = _unpacked(path, content)
+    for number, line in enumerate(content.decode("utf-8").splitlines(), start=1):
+        try:
+            rows.append(json.loads(line))
+            rows[-1]["key"], rows[-1]["error"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise ParameterError(
+                f"`table` must hold one result a line, as `python -m lib study` writes it. "
+                f"Received: line {number} of {path} ({error!r})"
+            ) from error
+    return rows
+
+
+def _unpacked(path, content):
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ParameterError(
+            f"`table` must be a whole gzip file. Received: {path} ({error})"
+        ) from error
+
+
+def _failed(rows):
+    return any(row["error"] for row in rows)
+
+
+def _place(row):
+    return (*(str(row.get(name)) for name in ORDER[:3]), row["seed"], row["position"], row["key"])
+
+
+def _plain(row):
+    """Numbers that JSON knows: neither NaN nor infinity."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }

@@ -1,0 +1,62 @@
+"""Every notebook of the course against every rule."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+
+import notebook_checks
+import pytest
+from notebook_checks import code_cells
+
+from lib.course import notebooks, parameters
+
+ROOT = notebooks.COURSE.parent
+COURSE = notebooks.find()
+NAMES = [notebook.name for notebook in COURSE]
+
+
+@pytest.mark.parametrize("rule", notebook_checks.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("notebook", COURSE, ids=NAMES)
+def test_rule(notebook, rule):
+    assert rule(notebooks.read(notebook.path), notebook.path) == []
+
+
+def test_no_function_is_defined_twice():
+    contents = {notebook.name: notebooks.read(notebook.path) for notebook in COURSE}
+    assert notebook_checks.repeated_functions(contents) == []
+
+
+def test_numbers_are_unique():
+    numbers = [notebook.number for notebook in COURSE]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_specifications_belong_to_notebooks():
+    """Each notebook has a specification; one without a notebook would be a leftover."""
+    assert set(NAMES) <= set(parameters.SPECIFICATIONS)
+
+
+def test_figures_belong_to_notebooks():
+    numbers = {notebook.number for notebook in COURSE}
+    strangers = [p.name for p in (ROOT / "figures").glob("[0-9]*") if p.name[:2] not in numbers]
+    assert strangers == []
+
+
+def test_nbval_collects_every_code_cell_of_course_and_solutions(pytestconfig):
+    assert "notebooks" in pytestconfig.getini("testpaths")
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "notebooks"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    found = Counter(re.findall(r"(?m)^(notebooks/.+\.ipynb)::Cell", done.stdout))
+    files = [notebook.path for notebook in COURSE + notebooks.find(notebooks.COURSE / "solutions")]
+    contents = {path.relative_to(ROOT).as_posix(): notebooks.read(path) for path in files}
+    project = "notebooks/solutions/project.ipynb"
+    contents[project] = notebooks.read(ROOT / project)
+    assert found == {name: len(code_cells(content)) for name, content in contents.items()}
+
+
+@pytest.mark.skipif(not COURSE, reason="there are no notebooks yet")
+def test_readme_has_the_table_of_notebooks():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = notebooks.readme_table()
+    assert notebooks.put_into_readme(readme, table) == readme, "run: python -m lib readme --write"

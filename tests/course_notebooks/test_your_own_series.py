@@ -1,0 +1,292 @@
+"""Notebook 08 on files that it has not seen: no change of code, and one clear error if it fails.
+
+Its cells are executed here, in this process: a kernel for each of these would take minutes.
+"""
+
+import inspect
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from places import ROOT
+
+from lib import plotting, training
+from lib.course import notebooks, parameters, specifications
+from lib.course.notebooks import text
+from lib.detectors import detector, recipe
+
+NAME = "08_your_own_series"
+SHARED = ROOT.parent / "shared" / "data"
+QUICK = {"kind": "dense_autoencoder", "epochs": 2}
+DAYS = pd.date_range("2010-01-01", periods=3000, name="day")
+
+
+def shared(name):
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"needs a copy of {name}, which is not part of the project")
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_shown(monkeypatch):
+    monkeypatch.setattr(plotting, "display", lambda *arguments, **options: None)
+    with plt.rc_context():
+        yield
+
+
+def execute(**given):
+    """Execute the cells of the notebook with these parameters; return what they defined."""
+    notebook = notebooks.read(ROOT / "notebooks" / f"{NAME}.ipynb")
+    namespace = {"__name__": "notebook"}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile(text(cell["source"]), NAME, "exec"), namespace)
+            if "parameters" in cell["metadata"].get("tags", []):
+                namespace.update(given)
+    plt.close("all")
+    return namespace
+
+
+def write(folder, n_rows=700, name="sensor.csv", sep=",", **columns):
+    """A file with waves of one week in two columns, and a fault near its end."""
+    step, noise = np.arange(n_rows), np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "heat": 20 + 5 * np.sin(2 * np.pi * step / 7) + noise.normal(0, 0.3, n_rows),
+            "load": 300 + 40 * np.cos(2 * np.pi * step / 7) + noise.normal(0, 3, n_rows),
+            **columns,
+        },
+        DAYS[:n_rows],
+    )
+    if n_rows > 690:
+        frame.iloc[680, 0] += 15
+    frame.to_csv(folder / name, sep=sep)
+    return str(folder / name)
+
+
+OWN = {"time": "day", "column": "", "form": "levels", **QUICK}
+
+
+# Files of others
+
+
+def test_a_year_of_prices_is_called_unreliable(capsys, tmp_path):
+    found = execute(csv=shared("KLSE.csv"), output=str(tmp_path / "out"), **QUICK)
+    said = capsys.readouterr().out
+    assert len(found["series"]) == 248
+    assert found["detector"].n_windows_ < 150
+    assert "VERDICT: UNRELIABLE" in said
+    assert "8 windows that share no row" in said
+    assert found["length"] == 19
+    flags = pd.read_csv(tmp_path / "out" / "flags.csv", index_col=0, parse_dates=True)
+    assert len(flags) == 50
+    assert flags.index[-1] == pd.Timestamp("2024-03-07")
+
+
+def test_a_machine_with_a_doubled_hour(capsys):
+    path = shared("nab/machine_temperature_system_failure.csv")
+    given = {"csv": path, "column": "value", "time": "timestamp", "form": "levels"}
+    with pytest.raises(ValueError, match=r"in line 10151\."):
+        execute(**given, **QUICK)
+    found = execute(**given, repeated="first", resample="1h", **QUICK)
+    flagged = found["flags"].index[found["flags"]]
+    # Its known failure: 7 to 9 February 2014.
+    assert ((flagged >= "2014-02-07") & (flagged <= "2014-02-09 23:59")).any()
+    assert "VERDICT" in capsys.readouterr().out
+
+
+def test_three_sensors_of_a_pump(capsys):
+    found = execute(
+        csv=shared("skab/data/valve1/0.csv"),
+        column="Current, Pressure,Volume Flow RateRMS",
+        time="datetime",
+        separator=";",
+        form="levels",
+        **QUICK,
+    )
+    assert found["detector"].features_ == ["Current", "Pressure", "Volume Flow RateRMS"]
+    assert found["blame"].sum() == pytest.approx(1, abs=0.02)
+    assert "24 of them side by side" in capsys.readouterr().out
+
+
+def test_by_one_command_and_nothing_else(tmp_path):
+    """As the README has it: the file is named, all else is the notebook's default."""
+    command = [sys.executable, "-m", "lib", "run", "08", "--output", str(tmp_path / "build")]
+    given = ["-p", "csv", shared("KLSE.csv"), "-p", "epochs", "2"]
+    done = subprocess.run([*command, *given], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = sorted(path.name for path in (tmp_path / "build" / "figures").glob("08_*.png"))
+    assert figures == ["08_autocorrelation.png", "08_flags.png", "08_series.png"]
+    assert all(path.stat().st_size > 10_000 for path in (tmp_path / "build/figures").glob("*.png"))
+
+
+# Files of our own
+
+
+def test_a_fault_is_flagged_and_everything_is_kept(tmp_path, capsys):
+    found = execute(csv=write(tmp_path), output=str(tmp_path / "a" / "out"), **OWN)
+    assert found["length"] == 7
+    assert found["flags"].loc[DAYS[680]]
+    assert found["plain"].sum() >= 0
+    assert found["blame"]["heat"] > 0.5
+    out = tmp_path / "a" / "out"
+    names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert names == {"flags.csv", "flags.png", "detector/detector.json", "detector/model.keras"}
+    assert (out / "flags.png").read_bytes()[:4] == b"\x89PNG"
+    flags = pd.read_csv(out / "flags.csv", index_col="day", parse_dates=True)
+    assert flags["flag"].tolist() == found["flags"].astype(int).tolist()
+    loaded = detector.Detector.load(out / "detector")
+    rows = found["rows"]
+    np.testing.assert_allclose(
+        loaded.decision_function(rows).loc[flags.index], flags["score"], rtol=1e-5
+    )
+    said = capsys.readouterr().out
+    assert "VERDICT: no objection" in said
+    assert f"{found['both'].sum()} rows are flagged by both" in said
+
+
+def test_nothing_is_left_behind_unless_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    execute(csv=write(tmp_path), **OWN)
+    assert [path.name for path in tmp_path.iterdir()] == ["sensor.csv"]
+
+
+def test_a_second_run_replaces_the_first(tmp_path):
+    given = {"csv": write(tmp_path), "output": str(tmp_path / "out"), **OWN}
+    execute(**given)
+    found = execute(**given, threshold="maximum")
+    loaded = detector.Detector.load(tmp_path / "out" / "detector")
+    assert loaded.threshold_ == found["detector"].threshold_ == found["calm"].max()
+
+
+@pytest.mark.parametrize("kind", recipe.KINDS)
+def test_every_kind_runs(kind, tmp_path):
+    given = {**OWN, "kind": kind, "epochs": 1, "column": "heat"}
+    found = execute(csv=write(tmp_path), **given)
+    assert found["detector"].recipe["kind"] == kind
+    assert found["same"]
+
+
+@pytest.mark.parametrize("rule", ["fixed", "peaks_over_threshold", "conformal"])
+def test_rules_run(rule, tmp_path):
+    option = {"fixed": 1.0, "peaks_over_threshold": 0.01}.get(rule, 0.0)
+    given = {"threshold": rule, "option": option, **OWN}
+    found = execute(csv=write(tmp_path, 3000), **given)
+    assert found["detector"].recipe["threshold"] == rule
+
+
+def test_the_same_promise_for_both(tmp_path):
+    for simple in ("moving_z", "last_value"):
+        found = execute(csv=write(tmp_path), simple=simple, **OWN)
+        calm, line = found["calm"].dropna(), found["line"]
+        promised = (calm > found["detector"].threshold_).sum()
+        arithmetic = found["arithmetic"].loc[calm.index]
+        assert (arithmetic > line).sum() == promised > 0
+
+
+def test_without_times_and_with_holes_and_another_separator(tmp_path):
+    step = np.arange(700)
+    holes = np.where(step % 50 == 3, np.nan, np.sin(step / 3))
+    path = write(tmp_path, sep=";", heat=holes)
+    found = execute(
+        **{**OWN, "time": "", "column": "heat"}, csv=path, separator=";", max_missing=0.3
+    )
+    assert found["rows"].index.name == "step"
+    assert found["scores"].isna().sum() == found["rows"].loc[found["test"].index].isna().sum().sum()
+
+
+def test_a_shipped_series_by_its_name():
+    found = execute(csv="la_haute_borne", time="time", column="Ot_avg", form="levels",
+                    resample="6h", max_gap=0.0, **QUICK)  # fmt: skip
+    assert found["detector"].features_ == ["Ot_avg"]
+
+
+# One clear error, before anything is trained
+
+
+@pytest.fixture
+def _no_training(monkeypatch):
+    def refuse(*args, **options):
+        raise AssertionError("trained all the same")
+
+    monkeypatch.setattr(training, "fit", refuse)
+
+
+BAD = {
+    "column": ({"column": "heet"}, "have a column 'heet'.*Did you mean 'heat'"),
+    "one of the columns": ({"column": "heat,lod"}, "have a column 'lod'"),
+    "time": ({"time": "date"}, "have a column 'date'"),
+    "separator": ({"separator": ";"}, "pass sep=','"),
+    "separator of two": ({"separator": ", "}, "`separator` must be one of"),
+    "file": ({"csv": "nothing.csv"}, "`csv` must be a shipped series"),
+    "clock": ({"resample": "5 apples"}, "`resample` must be a step such as '1h'"),
+    "clock without times": ({"resample": "1D", "time": "", "column": "heat"}, "a column of times"),
+    "form": ({"form": "change"}, "`form` must be one of"),
+    "returns of negative values": ({"form": "returns", "column": "low"}, "for positive values"),
+    "window": ({"window": 1}, "`window` must be an integer from 2"),
+    "long window": ({"window": 200}, "a window of 200 needs 1045 rows before the test part"),
+    "window of words": ({"window": "long"}, "`window` must be an integer from 0 to 500"),
+    "few rows": ({"resample": "7D"}, "`csv` must hold a longer series: a window of"),
+    "kind": ({"kind": "lstm"}, "`kind` must be one of"),
+    "rule": ({"threshold": "oracle"}, "`threshold` must be one of"),
+    "number of the rule": ({"threshold": "percentile", "option": 101.0}, "must suit the rule"),
+    "number too many": ({"threshold": "maximum", "option": 3.0}, "takes none"),
+    "number missing": ({"threshold": "fixed"}, "`option` must be above 0"),
+    "rule that needs more": ({"threshold": "peaks_over_threshold"}, "enough rows for the rule"),
+    "share": ({"train_fraction": 1.5}, "`train_fraction` must be a number from 0.1 to 0.95"),
+    "epochs": ({"epochs": 0}, "`epochs` must be an integer from 1 to 1000"),
+}
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_of_no_use_is_refused_before_training(name, tmp_path):
+    changes, message = BAD[name]
+    path = write(tmp_path, low=np.linspace(-5, 5, 700))
+    with pytest.raises((ValueError, OSError), match=message):
+        execute(**{"csv": path, **OWN, **changes})
+
+
+@pytest.mark.usefixtures("_no_training")
+@pytest.mark.parametrize(
+    ("n_rows", "message"), [(50, "at least 100 rows"), (101, "needs 80 rows|needs")]
+)
+def test_a_series_that_is_too_short_says_so(n_rows, message, tmp_path):
+    path = write(tmp_path, n_rows)
+    window = 0 if n_rows == 50 else 30
+    with pytest.raises(ValueError, match=message):
+        execute(csv=path, window=window, **OWN)
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "out" / "detector").mkdir(parents=True)
+    (tmp_path / "out" / "detector" / "thesis.txt").write_text("precious")
+    with pytest.raises(ValueError, match=r"nothing but a detector.*'thesis\.txt'"):
+        execute(csv=write(tmp_path), output=str(tmp_path / "out"), **OWN)
+    assert (tmp_path / "out" / "detector" / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.usefixtures("_no_training")
+def test_an_unknown_name_is_one_error(capsys):
+    with pytest.raises(specifications.ParameterError, match="Did you mean 'separator'"):
+        parameters.find(NAME, "separater")
+
+
+# Specification and library say the same
+
+
+def test_kinds_and_rules_are_those_of_the_detector():
+    assert set(specifications.KINDS) == set(recipe.KINDS)
+    assert set(specifications.RULES) == set(recipe.RULES)
+
+
+def test_the_defaults_are_the_detectors():
+    known = parameters.specification(NAME)
+    defaults = inspect.signature(detector.Detector).parameters
+    for name in ("kind", "threshold", "max_missing", "batch_size", "seed"):
+        assert known[name].default == defaults[name].default

@@ -1,0 +1,181 @@
+"""What a detector accepts: each wrong setting is one error that names it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import thresholds
+from lib.detectors import recipe
+from lib.detectors.detector import Detector
+
+BAD = [
+    ({"kind": "lstm"}, "`kind` must be one of lstm_forecaster, .*Received: kind='lstm'"),
+    ({"kind": "lstm_autoencodr"}, "Did you mean 'lstm_autoencoder'"),
+    ({"kind": None}, "`kind` must be one of"),
+    ({"kind": ["lstm_autoencoder"]}, "`kind` must be one of"),
+    ({"window": 1}, r"`window` must be an integer from 2 to 10000. Received: window=1"),
+    ({"window": 10**9}, "`window` must be"),
+    ({"window": 30.0}, "`window` must be"),
+    ({"window": True}, "`window` must be"),
+    ({"horizon": 0}, "`horizon` must be"),
+    ({"stride": -1}, "`stride` must be"),
+    ({"smooth": 0}, "`smooth` must be"),
+    ({"epochs": "20"}, "`epochs` must be"),
+    ({"batch_size": 0}, "`batch_size` must be"),
+    ({"patience": None}, "`patience` must be"),
+    ({"seed": -1}, "`seed` must be"),
+    ({"max_missing": 1.0}, "`max_missing` must be from 0 to below 1"),
+    ({"max_missing": -0.1}, "`max_missing` must be"),
+    ({"max_missing": float("nan")}, "`max_missing` must be"),
+    ({"max_missing": "0.2"}, "`max_missing` must be"),
+    ({"balance": 1}, "`balance` must be True or False"),
+    ({"network": [("units", 4)]}, "`network` must be a dict"),
+    ({"network": {"unit": 4}}, "`network` must be one of units, latent.*Did you mean 'units'"),
+    ({"network": {"seed": 4}}, "`network` must be one of"),
+    ({"network": {"horizon": 4}, "kind": "lstm_forecaster"}, "`network` must be one of"),
+    ({"network": {"units": {"class_name": "Lambda"}}}, "numbers, words and lists of numbers"),
+    ({"network": {"learning_rate": float("inf")}}, "numbers, words"),
+    (
+        {"kind": "dense_autoencoder", "network": {"activation": "lib>anything"}},
+        "`activation` must be one of relu, tanh",
+    ),
+    ({"threshold": "best"}, "`threshold` must be one of fixed"),
+    ({"threshold": "oracle"}, "`threshold` must be one of"),
+    ({"threshold": "vote"}, "`threshold` must be one of"),
+    ({"threshold_options": {"q": 101}}, "`threshold_options` must suit the rule 'percentile'"),
+    ({"threshold_options": {"k": 3}}, "`threshold_options` must suit"),
+    ({"threshold_options": {"q": "99"}}, "`threshold_options` must be a dict of numbers"),
+    ({"threshold_options": 99}, "`threshold_options` must be a dict of numbers"),
+    ({"threshold": "fixed"}, "`threshold_options` must suit the rule 'fixed'"),
+    ({"threshold": "fixed", "threshold_options": {"value": float("nan")}}, "dict of numbers"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), BAD)
+def test_a_setting_of_no_use_is_one_error(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Detector(**settings)
+
+
+def test_what_is_stored_is_plain():
+    one = Detector(
+        "lstm_forecaster",
+        np.int64(12),
+        network={"units": [4, 4]},
+        max_missing=0,
+        threshold="mean_plus_sigma",
+        threshold_options={"k": 2},
+    )
+    assert type(one.recipe["window"]) is int
+    assert one.recipe["network"] == {"units": (4, 4)}
+    assert one.recipe["threshold_options"] == {"k": 2}
+    assert Detector(**one.recipe).recipe == one.recipe
+    assert Detector().recipe["threshold_options"] == {"q": 99.0}
+
+
+def test_the_recipe_is_a_copy():
+    network = {"units": 4}
+    one = Detector(network=network)
+    network["units"] = 5
+    assert one.recipe["network"] == {"units": 4}
+
+
+@pytest.mark.parametrize("rule", recipe.RULES)
+def test_every_rule_is_there(rule):
+    options = {"value": 1.0} if rule == "fixed" else {}
+    assert callable(getattr(thresholds, rule))
+    Detector(threshold=rule, threshold_options=options or None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "option", "expected"),
+    [
+        ("fixed", 0.65, {"value": 0.65}),
+        ("percentile", 98.0, {"q": 98.0}),
+        ("conformal", 0.05, {"alpha": 0.05}),
+        ("percentile", 0.0, None),
+        ("maximum", 0.0, None),
+    ],
+)
+def test_the_one_number_of_a_rule(rule, option, expected):
+    assert recipe.rule_options(rule, option) == expected
+    Detector(threshold=rule, threshold_options=recipe.rule_options(rule, option))
+
+
+@pytest.mark.parametrize(
+    ("rule", "option", "message"),
+    [
+        ("maximum", 3.0, "`option` must be 0, as it takes none, for the rule 'maximum'"),
+        ("fixed", 0.0, "`option` must be above 0, its `value`, for the rule 'fixed'"),
+        ("oracle", 3.0, "`threshold` must be one of fixed"),
+    ],
+)
+def test_a_number_that_a_rule_cannot_take(rule, option, message):
+    with pytest.raises(ValueError, match=message):
+        recipe.rule_options(rule, option)
+
+
+@pytest.mark.parametrize("kind", recipe.KINDS)
+def test_two_sizes_make_every_network(kind):
+    options = recipe.network_options(kind, units=6, latent=2, learning_rate=0.01)
+    assert recipe.KINDS[kind](8, 1, **options).count_params() > 50
+    assert Detector(kind, network=options).recipe["network"] == options
+
+
+def test_two_sizes_make_forecaster_and_autoencoder_alike():
+    one, other = (
+        recipe.KINDS[kind](8, 3, **recipe.network_options(kind, 6, 2, 0.01)).count_params()
+        for kind in ("lstm_forecaster", "lstm_autoencoder")
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pd.array([1, None, 3], dtype="Int64"), [1.0, np.nan, 3.0]),
+        (pd.array([1.5, None, 3], dtype="Float64"), [1.5, np.nan, 3.0]),
+        ([True, False, True], [1.0, 0.0, 1.0]),
+        (np.array([1, 2, 3], dtype="uint8"), [1.0, 2.0, 3.0]),
+    ],
+)
+def test_numbers_of_any_type_become_floats(values, expected):
+    rows = recipe.checked_rows(pd.DataFrame({"x": values}))
+    assert rows["x"].dtype == np.float64
+    np.testing.assert_array_equal(rows["x"], expected)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1", "2"],
+        [1 + 2j, 3],
+        pd.to_datetime(["2024-01-01", "2024-01-02"]),
+        pd.Categorical([1, 2]),
+        [None, 1.0, "x"][1:],
+    ],
+)
+def test_what_are_no_numbers_is_refused(values):
+    with pytest.raises(ValueError, match=r"`series` must hold numbers\. Received: column 'x'"):
+        recipe.checked_rows(pd.DataFrame({"x": values}))
+
+
+def test_the_rows_given_stay_as_they_are():
+    frame = pd.DataFrame({"b": [1, 2], "a": [3, 4]})
+    rows = recipe.checked_rows(frame, ["a", "b"])
+    assert list(rows.columns) == ["a", "b"]
+    rows.iloc[0, 0] = 99
+    assert frame.to_numpy().tolist() == [[1, 3], [2, 4]]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        [0, 0, 1],
+        [2, 1, 3],
+        pd.DatetimeIndex(["2024-01-01", None, "2024-01-03"]),
+    ],
+)
+def test_an_index_out_of_order_is_refused(index):
+    with pytest.raises(ValueError, match="`series` must have an index that increases"):
+        recipe.checked_rows(pd.DataFrame({"x": [1.0, 2, 3]}, index=index))

@@ -1,0 +1,87 @@
+"""`python -m lib watch` with a detector of a few lines, no network, so that it starts at once.
+
+Its score rests on the last rows of the stream: whoever forgets one of them, or gives one twice,
+gets other scores. With KILL="before 5", "within 5" or "after 5" the process kills itself at its
+fifth state: before it is stored, within the line that is written, or once it is stored.
+"""
+
+import os
+import signal
+import sys
+import time
+import types
+
+import numpy as np
+import pandas as pd
+
+from lib import __main__
+from lib.stream import checkpoint, watch
+
+WINDOW = 6
+
+
+class StubDetector:
+    recipe = {"window": WINDOW, "horizon": 1, "smooth": 1}  # noqa: RUF012
+    threshold_ = 5.0
+
+    def __init__(self, features):
+        self.features_ = features
+        self.reset()
+
+    def reset(self):
+        self.rows = np.empty((0, len(self.features_)))
+
+    def update(self, frame):
+        assert list(frame.columns) == self.features_
+        self.rows = np.concatenate([self.rows, frame.to_numpy()])[-WINDOW:]
+        self.shares = np.abs(self.rows[-1]) / np.abs(self.rows[-1]).sum()
+        scored = len(self.rows) == WINDOW and not np.isnan(self.rows).any()
+        # A sum in which the place of each row counts.
+        score = (np.arange(1, WINDOW + 1) @ self.rows).sum() if scored else np.nan
+        return pd.Series([score], frame.index)
+
+    def stream_contributions(self):
+        return pd.Series(self.shares, self.features_)
+
+    @classmethod
+    def load(cls, folder):
+        time.sleep(float(os.environ.get("SLOW_START", 0)))
+        return cls(["level", "wind"])
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_at(place, count):
+    """Kill this process at its `count`-th state."""
+    save, write, calls = checkpoint.save, checkpoint.Output.write, []
+
+    def killing_save(path, said):
+        calls.append(1)
+        if len(calls) == count and place == "before":
+            die()
+        save(path, said)
+        if len(calls) == count and place == "after":
+            die()
+
+    def killing_write(self, records):
+        if len(calls) + 1 >= count and place == "within" and records:
+            os.write(self._file, b'{"time": "half a li')
+            die()
+        write(self, records)
+
+    checkpoint.save, checkpoint.Output.write = killing_save, killing_write
+
+
+if __name__ == "__main__":
+    sys.modules["lib.detectors.detector"] = types.SimpleNamespace(Detector=StubDetector)
+    watch.EVERY = float(os.environ.get("EVERY", 0))
+    if "KILL" in os.environ:
+        word, number = os.environ["KILL"].split()
+        kill_at(word, int(number))
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, signal.SIGINT)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    sys.exit(__main__.main(["watch", *sys.argv[1:]]))

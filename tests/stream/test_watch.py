@@ -1,0 +1,618 @@
+"""`python -m lib watch`: every row once, whatever happens to the input or to the watcher."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import stub_watch
+from places import ROOT
+
+from lib import faults
+from lib.errors import ParameterError
+from lib.stream.detection import Stream, sensors_of
+from lib.stream.row_parser import BadLine
+
+STUB = Path(stub_watch.__file__)
+HEADER = "time,level,note,wind"
+TIMES = pd.date_range("2015-07-01", periods=400, freq="10min")
+POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows knows no such signals")
+
+
+def lines_of(count, start=0):
+    """Rows of a table: sometimes a missing cell, and a flag in every 20th row."""
+    level = ["" if n % 31 == 30 else f"{0.2 * np.sin(n):.3f}" for n in range(start, start + count)]
+    wind = ["3" if n % 20 == 19 else "0.1" for n in range(start, start + count)]
+    return [f"{TIMES[start + n]},{level[n]},x,{wind[n]}" for n in range(count)]
+
+
+# With lines among the rows that are none, a gap, and the old times once more.
+TABLE = [
+    HEADER,
+    *lines_of(50),
+    "2015-07-01 08:20:00,0.1,x",
+    "2015-07-01 08:20:00,o.1,x,0.1",
+    HEADER,
+    "",
+    "2999-01-01 00:00:00,0.1,x,0.1",
+    *lines_of(30, start=50),
+    *lines_of(2, start=78),
+    *lines_of(40, start=250),
+]
+BAD = {"columns": 1, "number": 1, "header": 1, "empty": 1, "future": 1, "late": 1, "repeated": 1}
+
+
+def environment(**more):
+    return {**os.environ, "PYTHONPATH": str(ROOT), **{k: str(v) for k, v in more.items()}}
+
+
+def command(*words):
+    return [sys.executable, STUB, "folder", *map(str, words)]
+
+
+def watch(*words, stdin="", **more):
+    """Run the stub to its end; return exit code, lines of output, and what went to stderr."""
+    data = stdin if isinstance(stdin, bytes) else stdin.encode()
+    done = subprocess.run(
+        command(*words), input=data, capture_output=True, env=environment(**more), timeout=120
+    )
+    return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()
+
+
+def write(path, lines):
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
+    return path
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def start():
+    """A function that starts the stub; whatever becomes of the test, it is ended."""
+    started = []
+
+    def start(*words, before=None, **more):
+        started.append(
+            subprocess.Popen(
+                command(*words), env=environment(**more), stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE, preexec_fn=before,
+            )
+        )  # fmt: skip
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """The lines that an undisturbed run writes for the table."""
+    code, out, err = watch(stdin="\n".join(TABLE) + "\n")
+    assert code == 0, err
+    return out
+
+
+def test_an_undisturbed_run_judges_each_row_once(expected):
+    said = [json.loads(line) for line in expected]
+    rows = [row for row in said if "time" in row]
+    times = [*TIMES[:80], *TIMES[250:290]]
+    assert [row["time"] for row in rows] == [str(moment) for moment in times]
+    errors = pd.Series([row["error"] for row in said if "error" in row]).value_counts()
+    assert errors.to_dict() == BAD
+    flagged = [place for place, row in enumerate(rows) if row["flag"]]
+    assert flagged
+    assert all(list(rows[place]["sensors"]) for place in flagged)
+    assert [row["time"] for row in rows if "gap" in row] == [str(TIMES[250])]
+    assert all(row["score"] is None for row in rows[80:85])
+    assert rows[85]["score"] is not None
+
+
+def test_lines_say_where_and_what(expected):
+    said = [json.loads(line) for line in expected]
+    assert {"error": "number", "line": 53, "seen": "'o.1' in column 'level'"} in said
+    assert {"error": "empty", "line": 55} in said
+
+
+def test_a_file_is_read_as_a_pipe_is(tmp_path, expected):
+    path = write(tmp_path / "rows.csv", TABLE)
+    code, out, err = watch(path)
+    assert (code, out) == (0, expected)
+    assert re.search(r"judged: 120 rows, \d+ flagged, \d+ without a score; bad", err)
+    assert "bad lines: 1 columns, 1 empty, 1 future, 1 header, 1 late, 1 number, 1 rep" in err
+
+
+def test_only_flags(expected):
+    _, out, _ = watch("--flags-only", stdin="\n".join(TABLE) + "\n")
+    kept = [line for line in expected if '"flag": 0' not in line]
+    assert out == kept
+    assert len(kept) < len(expected) / 2
+
+
+@POSIX
+@pytest.mark.parametrize("place", ["before", "within", "after"])
+@pytest.mark.parametrize("step", [2, 30])
+def test_a_watcher_that_is_killed_goes_on(tmp_path, expected, place, step):
+    path = write(tmp_path / "rows.csv", TABLE)
+    words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
+    codes, kills = [], 3 if step == 2 else 20
+    while len(codes) < kills:
+        codes.append(watch(*words, KILL=f"{place} {step + 9 * len(codes)}", EVERY=-1)[0])
+        if codes[-1] == 0:
+            break
+    code = watch(*words)[0] if codes[-1] else 0
+    assert code == 0
+    assert codes.count(-signal.SIGKILL) >= 2
+    assert (tmp_path / "flags.jsonl").read_text("utf-8").splitlines() == expected
+
+
+@POSIX
+def test_killed_again_and_again_while_the_file_grows(tmp_path, expected, start):
+    path, output, state = (tmp_path / name for name in ("rows.csv", "flags.jsonl", "state.json"))
+    data = "".join(line + "\n" for line in TABLE).encode()
+    path.write_bytes(data[:100])
+    kills, rng = 5, np.random.default_rng(0)
+    cuts = np.sort(rng.integers(100, len(data), kills))
+    for cut in [*cuts, len(data)]:
+        words = path, "--follow", "--state", state, "--output", output
+        watcher = start(*words, EVERY=0.001)
+        seen = state.stat().st_mtime_ns if state.exists() else 0
+        wait_for(lambda seen=seen: state.exists() and state.stat().st_mtime_ns > seen)
+        with open(path, "ab", buffering=0) as file:
+            while file.tell() < cut:
+                file.write(data[file.tell() : min(file.tell() + 90, cut)])
+                time.sleep(0.002)
+        if cut < len(data):
+            time.sleep(rng.uniform(0, 0.1))
+        else:
+            wait_for(lambda: len(output.read_bytes().splitlines()) >= len(expected))
+        watcher.kill()
+        watcher.wait()
+    assert output.read_text("utf-8").splitlines() == expected
+
+
+@POSIX
+def test_into_a_pipe_at_most_one_line_is_repeated(tmp_path, expected):
+    path = write(tmp_path / "rows.csv", TABLE)
+    words = path, "--state", tmp_path / "state.json"
+    first = watch(*words, KILL="before 40")[1]
+    second = watch(*words)[1]
+    assert first[-1] == second[0]
+    assert first[:-1] + second == expected
+
+
+def test_a_pipe_that_brings_the_old_rows_again_gives_only_new_ones(tmp_path, expected):
+    words = "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
+    half = "\n".join(TABLE[:40]) + "\n"
+    assert watch(*words, stdin=half)[0] == 0
+    assert watch(*words, stdin="\n".join(TABLE) + "\n")[0] == 0
+    found = (tmp_path / "flags.jsonl").read_text("utf-8").splitlines()
+    assert found == expected
+
+
+def test_a_pipe_may_go_on_without_a_header(tmp_path, expected):
+    words = "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
+    watch(*words, stdin="\n".join(TABLE[:40]) + "\n")
+    watch(*words, stdin="\n".join(TABLE[40:50]) + "\n")
+    found = (tmp_path / "flags.jsonl").read_text("utf-8").splitlines()
+    assert found == expected[:49]
+
+
+@POSIX
+@pytest.mark.parametrize("how", ["moved away", "cut short", "written anew"])
+def test_a_file_that_begins_anew_is_followed(tmp_path, how, start):
+    path, output = tmp_path / "rows.csv", tmp_path / "flags.jsonl"
+    rows = lines_of(40)
+    write(path, [HEADER, *rows[:20]])
+    words = path, "--follow", "--state", tmp_path / "state.json", "--output", output
+    watcher = start(*words)
+    wait_for(lambda: output.exists() and len(records(output)) == 20)
+    if how == "moved away":
+        path.rename(tmp_path / "rows.csv.1")
+        write(path, [HEADER, *rows[20:]])
+    elif how == "cut short":
+        write(path, [HEADER])
+        time.sleep(0.5)
+        write(path, [HEADER, *rows[20:]])
+    else:  # with the old rows in it, and columns in another order
+        swapped = [",".join(line.split(",")[i] for i in (0, 3, 2, 1)) for line in rows]
+        write(path, ["time,wind,note,level", *swapped])
+    wait_for(lambda: len(records(output)) >= 40)
+    watcher.terminate()
+    assert watcher.wait(60) == 0
+    whole = [json.loads(line) for line in watch(stdin="\n".join([HEADER, *rows]) + "\n")[1]]
+    assert records(output) == whole
+
+
+@POSIX
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 0), ("SIGHUP", 0), ("SIGINT", 130)])
+@pytest.mark.parametrize("source", ["file", "pipe"])
+def test_a_signal_stops_it_with_its_state_written(tmp_path, name, code, source, start):
+    if signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+        pytest.skip(f"{name} is ignored by whoever started the tests")
+    path, output = write(tmp_path / "rows.csv", TABLE[:31]), tmp_path / "flags.jsonl"
+    words = [*([path, "--follow"] if source == "file" else []), "--output", output]
+    watcher = start(*words, "--state", tmp_path / "state.json")
+    if source == "pipe":
+        watcher.stdin.write(path.read_bytes())
+        watcher.stdin.flush()
+    wait_for(lambda: output.exists() and len(records(output)) == 30)
+    watcher.send_signal(getattr(signal, name))
+    _, said = watcher.communicate(timeout=60)
+    assert watcher.returncode == code
+    assert b"judged: 30 rows" in said
+    assert b"Traceback" not in said
+    assert json.loads((tmp_path / "state.json").read_text())["counts"]["rows"] == 30
+
+
+def test_a_line_without_an_end_waits_for_it(tmp_path):
+    path, output = tmp_path / "rows.csv", tmp_path / "flags.jsonl"
+    rows = lines_of(10)
+    text = "\n".join([HEADER, *rows])
+    path.write_text(text, encoding="utf-8", newline="\n")
+    words = path, "--state", tmp_path / "state.json", "--output", output
+    watch(*words)
+    said = records(output)
+    assert len(said) == 10
+    assert (said[-1]["error"], said[-1]["line"]) == ("truncated", 11)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    watch(*words)
+    assert [row["time"] for row in records(output)] == [str(moment) for moment in TIMES[:10]]
+
+
+def test_garbage_is_never_fatal():
+    """Ten million bytes without a line end, zero bytes, foreign encodings, noise, half a row."""
+    noise = np.random.default_rng(0).bytes(20_000)
+    rows = [line.encode() for line in lines_of(6)]
+    parts = [HEADER.encode(), b"x" * 10_000_000, b"\0\0", "é".encode("latin-1"), noise, *rows]
+    code, out, err = watch(stdin=b"\n".join(parts) + b"\n" + rows[0][:9])
+    assert code == 0, err
+    said = [json.loads(line) for line in out]
+    assert [row["time"] for row in said if "time" in row] == [str(t) for t in TIMES[:6]]
+    reasons = [row["error"] for row in said if "error" in row]
+    assert reasons[:3] == ["too_long", "zero_byte", "not_utf8"]
+    assert reasons[-1] == "truncated"
+    assert max(map(len, out)) < 300
+
+
+def test_metrics_are_served(tmp_path, start):
+    path = write(tmp_path / "rows.csv", TABLE)
+    words = path, "--follow", "--port", 0, "--output", tmp_path / "flags.jsonl"
+    line = start(*words).stderr.readline().decode()
+    url = re.fullmatch(r"metrics: (http://127\.0\.0\.1:\d+/metrics)\n", line)[1]
+    wait_for(lambda: "watch_rows_total 120.0" in fetch(url))
+    wait_for(lambda: len(records(tmp_path / "flags.jsonl")) == 127)
+    found = dict(re.findall(r"(?m)^(watch\S+) (\S+)$", fetch(url)))
+    said = records(tmp_path / "flags.jsonl")
+    rows = [row for row in said if "time" in row]
+    counts = {
+        "watch_rows_total": len(rows),
+        "watch_flags_total": sum(row["flag"] for row in rows),
+        "watch_unscored_total": sum(row["score"] is None for row in rows),
+        "watch_resets_total": 1,
+        "watch_threshold": 5.0,
+        "watch_score": rows[-1]["score"],
+        "watch_row_seconds_count": len(rows),
+        **{f'watch_bad_lines_total{{reason="{reason}"}}': n for reason, n in BAD.items()},
+        'watch_bad_lines_total{reason="too_long"}': 0,
+    }
+    assert {name: float(found[name]) for name in counts} == counts
+    shares = [float(found[f'watch_contribution{{sensor="{name}"}}']) for name in ("level", "wind")]
+    assert sum(shares) == pytest.approx(1)
+    blame = [float(found[f'watch_blame_total{{sensor="{name}"}}']) for name in ("level", "wind")]
+    flagged = [row["sensors"] for row in rows if row["flag"]]
+    assert blame[1] == pytest.approx(sum(shares["wind"] for shares in flagged), abs=0.05)
+    assert abs(float(found["watch_last_row_timestamp_seconds"]) - time.time()) < 60
+
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def test_counts_go_on_after_a_restart(tmp_path):
+    path = write(tmp_path / "rows.csv", TABLE)
+    words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
+    assert "judged: 120 rows" in watch(*words)[2]
+    write(path, [*TABLE, *lines_of(5, start=290)])
+    assert "judged: 125 rows" in watch(*words)[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["none.csv"], "none.csv does not exist. Did you mean 'nine.csv'?"),
+        (["."], "."),
+        (["-", "--follow"], "`follow` must go with a file"),
+        (["nine.csv", "--output", "nine.csv"], "must be different files"),
+        (["nine.csv", "--output", "a", "--state", "a"], "must be different files"),
+        (["nine.csv", "--sep", ",,"], "`sep` must be one character"),
+        (["nine.csv", "--sep", ";"], "The header must have, once each, the columns 'level', 'w"),
+        (["nine.csv", "--time", "when"], "the columns 'when'"),
+        (["nine.csv", "--angles", "wind"], "`angles` must name sensors"),
+        (["nine.csv", "--gap", "0"], "`gap` must be above 0"),
+        (["nine.csv", "--gap", "nan"], "`gap` must be above 0"),
+        (["nine.csv", "--ahead", "nan"], "`ahead` must be"),
+        (["nine.csv", "--port", "70000"], "`port` must be from 0 to 65535"),
+        (["nine.csv", "--host", "192.0.2.1", "--port", "0"], "`port` and `host` must be free"),
+        (["nine.csv", "--state", "none/state.json"], "none/state.json"),
+        (["nine.csv", "--output", "none/flags.jsonl"], "none/flags.jsonl"),
+        (["nine.csv", "--state", "nine.csv.state"], "`state` must be what an earlier watch of"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_error(tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "nine.csv", TABLE)
+    (tmp_path / "nine.csv.state").write_text("[1")
+    code, out, err = watch(*words)
+    assert (code, out) == (2, [])
+    (error,) = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert said in error
+    assert "Traceback" not in err
+
+
+def test_a_port_that_is_taken_is_named(tmp_path, start):
+    path = write(tmp_path / "rows.csv", TABLE)
+    words = path, "--follow", "--port"
+    first = start(*words, 0, "--output", tmp_path / "flags.jsonl")
+    port = re.search(rb":(\d+)/", first.stderr.readline())[1].decode()
+    code, _, err = watch(*words, port)
+    assert code == 2
+    assert f"`port` and `host` must be free to listen at. Received: 127.0.0.1:{port} (" in err
+
+
+@POSIX
+def test_two_watchers_do_not_share_an_output(tmp_path, start):
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    words = path, "--state", tmp_path / "state.json", "--output", output
+    first = start(*words, "--follow")
+    wait_for(lambda: output.exists() and len(records(output)) == 127)
+    code, _, err = watch(*words)
+    first.kill()
+    first.wait()
+    assert code == 2
+    assert "`output` must not be written to by another watcher" in err
+    assert watch(*words)[0] == 0
+    assert len(records(output)) == 127
+
+
+@POSIX
+def test_after_nohup_a_closed_terminal_does_not_stop_it(tmp_path, start):
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    words = path, "--follow", "--output", output
+    watcher = start(*words, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for(lambda: output.exists() and len(records(output)) == 127)
+    watcher.send_signal(signal.SIGHUP)
+    with open(path, "a", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines_of(5, start=290))
+    wait_for(lambda: len(records(output)) == 132)
+    watcher.terminate()
+    assert watcher.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("format", "x"), ("version", 2), ("sensors", ["wind"]), ("recent", [["2015-07-01", [1]]]),
+     ("recent", [["yesterday", [1, 2]]]), ("input", {}), ("counts", 3), ("counts", {"rows": -1}),
+     ("bad", {"time": "two"}), ("header", ["time"])],
+)  # fmt: skip
+def test_a_state_of_something_else_is_refused(tmp_path, name, value):
+    path, state = write(tmp_path / "rows.csv", TABLE), tmp_path / "state.json"
+    words = path, "--state", state, "--output", tmp_path / "flags.jsonl"
+    watch(*words)
+    said = json.loads(state.read_text())
+    state.write_text(json.dumps({**said, name: value}))
+    before = state.read_bytes(), (tmp_path / "flags.jsonl").read_bytes()
+    code, _, err = watch(*words)
+    assert code == 2
+    assert "error: " in err
+    assert "Traceback" not in err
+    assert (state.read_bytes(), (tmp_path / "flags.jsonl").read_bytes()) == before
+
+
+def test_an_output_that_was_replaced_is_not_cut(tmp_path):
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    words = path, "--state", tmp_path / "state.json", "--output", output
+    watch(*words)
+    other = tmp_path / "other"
+    other.write_text("precious\n" * 5000)
+    other.replace(output)
+    watch(*words)
+    assert output.read_text() == "precious\n" * 5000
+
+
+@POSIX
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere")
+def test_a_state_that_cannot_be_written_is_an_error_before_the_first_row(tmp_path):
+    folder = tmp_path / "closed"
+    folder.mkdir(0o500)
+    path = write(tmp_path / "rows.csv", TABLE)
+    code, out, err = watch(path, "--state", folder / "state.json")
+    assert (code, out) == (2, [])
+    assert "state.json" in err
+
+
+@POSIX
+@pytest.mark.parametrize("small", ["flags.jsonl", "state.json"])
+def test_a_full_disk_stops_it_and_nothing_is_lost(tmp_path, expected, small):
+    import resource
+
+    path = write(tmp_path / "rows.csv", TABLE)
+    words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
+    limit = 3000 if small == "flags.jsonl" else 600
+    done = subprocess.run(
+        command(*words), env=environment(EVERY=-1), capture_output=True, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert small.encode() in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*.partial"))
+    assert watch(*words)[0] == 0
+    assert (tmp_path / "flags.jsonl").read_text("utf-8").splitlines() == expected
+
+
+@POSIX
+def test_nobody_listens_any_more(tmp_path):
+    path = write(tmp_path / "rows.csv", TABLE)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command(path), env=environment(), stdout=writing, timeout=60,
+                          stderr=subprocess.PIPE)  # fmt: skip
+    os.close(writing)
+    assert done.returncode == 2
+    assert b"error: [Errno 32] Broken pipe: 'standard output'" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_sensors_stand_behind_features():
+    features = ["power", "wind sin", "wind cos", "sin", "x cos"]
+    owners = sensors_of(features, ["wind", "x"])
+    assert list(dict.fromkeys(owners.values())) == ["power", "wind", "sin", "x"]
+    assert sensors_of(features)["wind sin"] == "wind sin"
+    with pytest.raises(ParameterError, match=r"`angles` must name sensors .*Received: power"):
+        sensors_of(features, ["power"])
+
+
+def plant(rows=500, seed=0):
+    """Three sensors of which one is an angle."""
+    rng, count = np.random.default_rng(seed), np.arange(rows)
+    table = {
+        "level": np.sin(count / 6) + 0.05 * rng.normal(size=rows),
+        "dir": (3.0 * count) % 360,
+        "temp": np.cos(count / 9) + 0.05 * rng.normal(size=rows),
+    }
+    return pd.DataFrame(table, pd.date_range("2015-01-01", periods=rows, freq="10min"))
+
+
+@pytest.fixture(scope="module")
+def detector():
+    from lib.detectors.detector import Detector  # here, since most of these tests do without Keras
+
+    recipe = {"window": 12, "threshold": "maximum", "epochs": 5, "smooth": 3}
+    healthy = faults.unroll_angles(plant(), ["dir"]).drop(columns="dir cos")
+    return Detector("dense_autoencoder", **recipe).fit(healthy)
+
+
+@pytest.fixture(scope="module")
+def spoiled():
+    rows = plant(seed=1).iloc[:160].copy()
+    rows.iloc[60:66, rows.columns.get_loc("temp")] = 9.0
+    rows.iloc[90, 0] = np.nan
+    return rows.drop(rows.index[120:123])
+
+
+def judged(stream, rows):
+    return [stream.judge(t.to_pydatetime(), list(v)) for t, v in zip(rows.index, rows.to_numpy(),
+                                                                     strict=True)]  # fmt: skip
+
+
+def test_a_stream_scores_flags_and_blames_as_the_detector_does(detector, spoiled):
+    stream = Stream(detector, ["dir"])
+    assert stream.sensors == ["level", "dir", "temp"]
+    found = pd.DataFrame(judged(stream, spoiled[stream.sensors]), spoiled.index)
+    features = faults.unroll_angles(spoiled, ["dir"])[detector.features_]
+    np.testing.assert_allclose(
+        found["score"].astype(float), detector.decision_function(features), rtol=1e-5, atol=1e-6
+    )
+    assert (found["flag"] == detector.predict(features)).all()
+    assert found["flag"].sum() > 3
+    shares = detector.contributions(features)
+    for moment, said in found["sensors"].dropna().items():
+        assert said["temp"] == pytest.approx(shares.loc[moment, "temp"], abs=1e-3)
+        assert list(said.values()) == sorted(said.values(), reverse=True)
+        assert sum(said.values()) == pytest.approx(1, abs=2e-3)
+
+
+@pytest.mark.parametrize("cut", [1, 13, 64, 91, 130])
+def test_a_restored_stream_goes_on_to_the_last_bit(detector, spoiled, cut):
+    stream = Stream(detector, ["dir"])
+    rows = spoiled[stream.sensors]
+    whole = judged(stream, rows)
+    stream = Stream(detector, ["dir"])
+    judged(stream, rows.iloc[:cut])
+    recent, counts = stream.recent, stream.counts
+    stream = Stream(detector, ["dir"])
+    stream.restore(recent, counts)
+    assert judged(stream, rows.iloc[cut:]) == whole[cut:]
+    assert stream.counts["rows"] == len(rows)
+
+
+def test_a_row_that_is_not_later_leaves_no_trace(detector, spoiled):
+    stream = Stream(detector, ["dir"])
+    rows = spoiled[stream.sensors]
+    whole = judged(stream, rows.iloc[:40])
+    stream = Stream(detector, ["dir"])
+    judged(stream, rows.iloc[:30])
+    for place, reason in ((29, "repeated"), (3, "late")):
+        with pytest.raises(BadLine) as caught:
+            judged(stream, rows.iloc[place : place + 1])
+        assert caught.value.reason == reason
+    assert judged(stream, rows.iloc[30:40]) == whole[30:]
+
+
+def test_a_wild_reading_is_flagged_with_a_finite_score(detector):
+    stream = Stream(detector, ["dir"])
+    rows = plant().iloc[:40].copy()
+    rows.iloc[30, 0] = 1e99
+    found = judged(stream, rows[stream.sensors])
+    assert found[30]["flag"] == 1
+    assert next(iter(found[30]["sensors"])) == "level"
+    assert all(np.isfinite(said["score"]) for said in found[11:])
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize(("gap", "resets"), [(10.0, 1), (3.0, 2), (float("inf"), 0)])
+def test_a_gap_is_so_many_usual_steps(detector, gap, resets):
+    rows = plant().iloc[:200].drop(plant().index[[*range(50, 54), *range(100, 120)]])
+    stream = Stream(detector, ["dir"], gap=gap)
+    found = judged(stream, rows[stream.sensors])
+    assert stream.counts["resets"] == resets
+    assert sum("gap" in record for record in found) == resets
+    assert sum(record["score"] is None for record in found) == 11 * (1 + resets)
+
+
+def test_the_real_command_with_a_real_detector(detector, spoiled, tmp_path):
+    detector.save(tmp_path / "folder")
+    path = tmp_path / "rows.csv"
+    spoiled.to_csv(path, index_label="time")
+    words = [tmp_path / "folder", path, "--angles", "dir", "--output", tmp_path / "flags.jsonl"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", "watch", *words], cwd=ROOT, capture_output=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    stream = Stream(detector, ["dir"])
+    said = records(tmp_path / "flags.jsonl")
+    expected = judged(stream, spoiled[stream.sensors])
+    assert [x["flag"] for x in said] == [x["flag"] for x in expected]
+    scores = [[x["score"] or np.nan for x in rows] for rows in (said, expected)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4, nan_ok=True)
+
+
+def test_a_folder_that_is_no_detector(tmp_path):
+    path = write(tmp_path / "rows.csv", TABLE)
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", "watch", tmp_path, path],
+        cwd=ROOT, capture_output=True, timeout=120, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

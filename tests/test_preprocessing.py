@@ -1,0 +1,200 @@
+"""A stranger's series: even clock, form, period, and an honest word on how much there is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import signal
+
+from lib import data, preprocessing
+
+TIMES = pd.date_range("2024-01-01", periods=240, freq="30min", name="time")
+NOISE = np.random.default_rng(0)
+FRAME = pd.DataFrame(100 + NOISE.normal(size=(240, 2)), TIMES, ["power", "wind"])
+
+
+def wave(period, n_times=600, noise=0.0, slope=0.0, seed=0):
+    step = np.arange(n_times)
+    values = np.sin(2 * np.pi * step / period) + slope * step
+    return pd.DataFrame({"x": values + np.random.default_rng(seed).normal(0, noise, n_times)})
+
+
+# Clock and form
+
+
+def test_a_step_is_the_mean_of_its_rows():
+    hourly = preprocessing.prepare(FRAME, "1h")
+    pd.testing.assert_frame_equal(hourly, FRAME.resample("1h").mean())
+    assert hourly.iloc[3, 1] == pytest.approx(FRAME.iloc[6:8, 1].mean())
+
+
+def test_a_return_is_between_last_values():
+    returns = preprocessing.prepare(FRAME, "1h", "returns")
+    last = FRAME["power"].to_numpy()[1::2]
+    np.testing.assert_allclose(returns["power"], np.log(last[1:] / last[:-1]), rtol=1e-9)
+    assert len(returns) == 119
+
+
+def test_without_rule_levels_stay_as_they_are():
+    pd.testing.assert_frame_equal(preprocessing.prepare(FRAME), FRAME)
+
+
+def test_a_step_without_rows_is_missing():
+    gap = preprocessing.prepare(FRAME.drop(FRAME.index[10:14]), "1h")
+    assert gap.isna().all(axis=1).sum() == 2
+    assert len(gap) == 120
+
+
+def test_missing_values_stay_missing():
+    holes = FRAME.copy()
+    holes.iloc[5, 0] = np.nan
+    assert preprocessing.prepare(holes, form="returns").isna().sum().tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("frame", "rule", "form", "message"),
+    [
+        (FRAME, "5 apples", "levels", "`resample` must be a step such as .*resample='5 apples'"),
+        (FRAME, "-1h", "levels", "`resample` must be a step"),
+        (FRAME.reset_index(drop=True), "1h", "levels", "`resample` needs a column of times"),
+        (FRAME - 100, "", "returns", "'returns' is for positive values.*in column 'power'"),
+        (FRAME * 0, "", "returns", "Received: 0 in column 'power'"),
+        (FRAME, "", "changes", "`form` must be one of levels, returns"),
+    ],
+)
+def test_what_cannot_be_prepared_is_one_error(frame, rule, form, message):
+    with pytest.raises(ValueError, match=message):
+        preprocessing.prepare(frame, rule, form)
+
+
+# Period
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("period", [5, 7, 20, 33, 50, 100])
+def test_the_period_of_a_sine_is_found(period, noise):
+    found = preprocessing.autocorrelation_period(wave(period, 1500, noise, slope=0.01))
+    assert found == pytest.approx(period, abs=1 + 3 * noise)
+
+
+@pytest.mark.parametrize("n_times", [60, 200, 1000, 5000])
+def test_noise_has_no_period(n_times):
+    """Over many draws: white, wandering, and slowly decaying noise."""
+    found = []
+    for seed in range(20):
+        white = np.random.default_rng(seed).normal(size=n_times)
+        slow = signal.lfilter([1], [1, -0.9], white)
+        for values in (white, white.cumsum(), slow):
+            found.append(preprocessing.autocorrelation_period(pd.DataFrame({"x": values})))
+    assert np.count_nonzero(found) <= 1  # of 60
+
+
+def test_an_overtone_is_passed_over():
+    step = np.arange(900)
+    values = np.sin(2 * np.pi * step / 60) + 0.8 * np.sin(2 * np.pi * step / 20)
+    assert preprocessing.autocorrelation_period(pd.DataFrame({"x": values})) == 60
+
+
+def test_two_sensors_with_one_period():
+    both = pd.concat([wave(24, noise=1.5), 1e4 * wave(24, noise=1.5, seed=1)], axis=1)
+    assert preprocessing.autocorrelation_period(both) == pytest.approx(24, abs=1)
+
+
+def test_holes_do_not_hide_the_period():
+    holes = wave(24, noise=0.3).mask(np.random.default_rng(5).random((600, 1)) < 0.2)
+    assert preprocessing.autocorrelation_period(holes) == pytest.approx(24, abs=1)
+
+
+def test_a_constant_column_is_left_out():
+    flat = wave(24).assign(y=7.3, z=np.nan)
+    assert preprocessing.autocorrelation_period(flat) == 24
+    assert preprocessing.autocorrelation_period(flat[["y", "z"]]) == 0
+
+
+def test_real_periods():
+    pressure = data.load("ucr_135")[["pressure"]].iloc[:1200]
+    spectrum = np.abs(np.fft.rfft(signal.detrend(pressure["pressure"])))
+    beats = 1200 / spectrum.argmax()  # from the highest line of the spectrum
+    found = preprocessing.autocorrelation_period(pressure)
+    assert min(abs(found / k - beats) for k in (1, 2, 3)) < 0.1 * beats
+    prices = preprocessing.prepare(data.load("nasdaq")[["Close"]], form="returns")
+    assert preprocessing.autocorrelation_period(prices) == 0
+
+
+def test_autocorrelation_by_hand():
+    values = signal.detrend(np.random.default_rng(1).normal(size=50))
+    curve = preprocessing.autocorrelation(pd.DataFrame({"x": values}), longest=10)
+    for lag in range(11):
+        by_hand = np.mean(values[lag:] * values[: 50 - lag]) / np.mean(values**2)
+        assert curve[lag] == pytest.approx(by_hand, abs=1e-9)
+    assert len(preprocessing.autocorrelation(pd.DataFrame({"x": values}))) == 50 // 3 + 1
+    with pytest.raises(ValueError, match="`series` must have at least 3 rows"):
+        preprocessing.autocorrelation(pd.DataFrame({"x": [1.0, 2.0]}))
+
+
+@pytest.mark.parametrize(
+    ("series", "window", "why"),
+    [
+        (wave(24), 24, "one period"),
+        (wave(1e9, noise=1), 30, "no prominent peak"),
+        (wave(1e9, n_times=100, noise=1), 10, "cut from 30 to 10, a tenth of the rows"),
+        (
+            wave(90),
+            60,
+            "one period, the first prominent peak of the autocorrelation; cut from 90 to 60",
+        ),
+        (wave(300, n_times=9000), 200, "cut from 300 to 200, the longest that is quick"),
+        (wave(1e9, n_times=12, noise=1), 2, "cut from 30 to 2"),
+    ],
+)
+def test_the_window_and_why(series, window, why):
+    chosen, sentence = preprocessing.choose_window(series)
+    assert chosen == window
+    assert why in sentence
+
+
+# How far
+
+
+def test_enough_is_enough():
+    enough = {"rows": 5000, "features": 1, "window": 30, "parameters": 1400, "scores": 900}
+    assert preprocessing.objections(**enough) == []
+    for change, word in (
+        ({"rows": 1499}, "49 windows that share no row"),
+        ({"parameters": 5001}, "5,001 parameters for 5,000 numbers"),
+        ({"scores": 99}, "a threshold from 99 scores"),
+    ):
+        (found,) = preprocessing.objections(**{**enough, **change})
+        assert word in found
+
+
+def test_few_windows_get_three_objections():
+    few = {"rows": 158, "features": 1, "window": 19, "parameters": 1457, "scores": 21}
+    assert len(preprocessing.objections(**few)) == 3
+
+
+@pytest.mark.parametrize("window", [2, 19, 30, 200])
+@pytest.mark.parametrize("horizon", [0, 1])
+def test_fewest_rows_leave_ten_scores(window, horizon):
+    rows = preprocessing.fewest_rows(window, horizon)
+    assert int(rows * 0.2) - (window + horizon - 1) == 10
+
+
+@pytest.mark.parametrize("flags", [0, 1, 5, 19, 20])
+def test_the_same_promise_is_the_same_number_of_flags(flags):
+    scores, other = np.random.default_rng(2).random((2, 20))
+    threshold = np.sort(scores)[::-1][flags] if flags < 20 else -1.0
+    line = preprocessing.same_promise(scores, other, threshold)
+    assert (scores > threshold).sum() == (other > line).sum() == flags
+
+
+def test_rows_without_a_score_promise_nothing():
+    nan = np.nan
+    line = preprocessing.same_promise([nan, 3, 1, 2], [9, 5, nan, 7], threshold=2.5)
+    assert line == 5.0  # rows 1 and 3 count: one flag, the 7
+    with pytest.raises(ValueError, match="a row in common"):
+        preprocessing.same_promise([nan, 1], [1, nan], 0.5)
+
+
+def test_ties_and_infinities_promise_no_more():
+    line = preprocessing.same_promise([1, 2, 3, 4], [5, 5, 5, np.inf], threshold=2.5)
+    assert (np.array([5, 5, 5, np.inf]) > line).sum() == 1
