@@ -54,7 +54,7 @@ def html(site, made=(), strict=False):
     colab.write(course_notebooks(), site / "colab", launch.repository())
     if (demo := ROOT / "docs" / "demo").exists():
         leave = shutil.ignore_patterns("*.py", "__pycache__")
-        shutil.copytree(demo, site / "docs" / "demo", dirs_exist_ok=True, ignore=leave)
+        shutil.copytree(demo, site / "demo", dirs_exist_ok=True, ignore=leave)
     command = [sys.executable, "-m", "pagefind", "--site", str(site), "--silent"]
     command += [
         "--root-selector",
