@@ -54,13 +54,13 @@ def html(site, made=(), strict=False):
     colab.write(course_notebooks(), site / "colab", launch.repository())
     if (demo := ROOT / "docs" / "demo").exists():
         leave = shutil.ignore_patterns("*.py", "__pycache__")
-        shutil.copytree(demo, site / "docs" / "demo", dirs_exist_ok=True, ignore=leave)
+        shutil.copytree(demo, site / "demo", dirs_exist_ok=True, ignore=leave)
     command = [sys.executable, "-m", "pagefind", "--site", str(site), "--silent"]
     command += [
         "--root-selector",
         "article.bd-article",
         "--glob",
-        "{docs/*,data/*,notebooks/**/*}.html",
+        "{CONTRIBUTING,docs/*,data/*,notebooks/**/*}.html",
     ]
     command += ["--exclude-selectors", ".headerlink, .copybtn, summary, script"]
     subprocess.run(command, check=True)

@@ -81,8 +81,8 @@ def _with_links(text, docname):
 
 
 def _with_demo(text):
-    """Leave links to the demo as they are: it is a page of its own beside those of Sphinx."""
-    return re.sub(r"\[([^\]]+)\]\((demo/index\.html[^)]*)\)", r'<a href="\2">\1</a>', text)
+    """Point links to the demo to where the site has it: beside the pages of Sphinx."""
+    return re.sub(r"\[([^\]]+)\]\((demo/index\.html[^)]*)\)", r'<a href="../\2">\1</a>', text)
 
 
 # Formulae
@@ -228,7 +228,7 @@ class DemoLink(SphinxDirective):
         """Return the link."""
         if not (ROOT / "docs" / "demo" / "index.html").exists():
             return []
-        link = '<p><a class="launch" href="demo/index.html">Play with a live detector</a></p>'
+        link = '<p><a class="launch" href="../demo/index.html">Play with a live detector</a></p>'
         return [nodes.raw("", link, format="html")]
 
 

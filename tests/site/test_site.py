@@ -141,7 +141,7 @@ def visits(site, address, browser):
     page.on("request", lambda it: it.url.startswith((address, "data:")) or troubles.append(it.url))
     for path in sorted(site.glob("**/*.html")):
         name = path.relative_to(site).as_posix()
-        if name == "index.html" or name.startswith(("_static", "docs/demo/", "pagefind/")):
+        if name == "index.html" or name.startswith(("_static", "demo/", "pagefind/")):
             continue
         page.goto(address + name)
         found[name] = page.evaluate(REPORT) | {"troubles": troubles.copy()}
