@@ -134,10 +134,10 @@ def select(words, folder=COURSE):
 
 def readme_table(folder=COURSE):
     """Return the Markdown table of the notebooks, made from their headers."""
-    lines = ["| # | notebook | question | data | time |", "|---|---|---|---|---|"]
+    lines = ["| # | notebook | question | time |", "|---|---|---|---|"]
     for n in find(folder):
         link = f"[{n.title}]({n.path.parent.name}/{n.path.name})"
-        cells = (n.number, link, n.question, n.data, n.time)
+        cells = (n.number, link, n.question, n.time)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
