@@ -21,6 +21,7 @@ COUNTED = {
     "flags": "Rows flagged: their score was above the threshold",
     "unscored": "Rows without a score: too few before them, or too much is missing",
     "resets": "Times that the stream began anew after a gap",
+    "skipped": "Rows skipped after the input began anew: not later than the last row before",
 }
 BLAME = "Shares of a sensor in the scores of flagged rows"
 SHARE = "Share of a sensor in the last score"

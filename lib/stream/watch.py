@@ -21,7 +21,7 @@ from lib.stream.prometheus import Metrics
 from lib.stream.row_parser import BadLine, Lines, RowReader
 
 EVERY = 0.5  # seconds between two states while rows wait to be read
-INTERRUPTED = 130
+INTERRUPTED, NOTHING_READ = 130, 1
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -97,10 +97,18 @@ class Watch:
         """What was counted since the first start, in words."""
         counts = self.stream.counts
         bad = ", ".join(f"{count} {reason}" for reason, count in sorted(self.bad.items()))
+        again = ""
+        if counts["skipped"]:
+            again = f"; {counts['skipped']} skipped, not later than the last row before a restart"
         return (
             f"{counts['rows']} rows, {counts['flags']} flagged, {counts['unscored']} without a "
-            f"score; bad lines: {bad or 'none'}"
+            f"score; bad lines: {bad or 'none'}{again}"
         )
+
+    @property
+    def has_read_nothing(self):
+        """Whether there were lines, and not one of them was a row."""
+        return not self.stream.counts["rows"] and self.bad.total() > 0
 
     def _read(self, chunk):
         for line, size in self._lines.cut(chunk):
@@ -136,6 +144,9 @@ class Watch:
     def _was_seen(self, moment):
         """Rows of a file or pipe that begins anew, and brings the old rows once more."""
         self._is_catching_up = self._is_catching_up and moment <= self.stream.last
+        if self._is_catching_up:
+            self.stream.counts["skipped"] += 1
+            self.metrics.counts["skipped"].inc()
         return self._is_catching_up
 
     def _pass_over(self, error, number):
@@ -213,7 +224,8 @@ def run(
     Returns
     -------
     int
-        The exit code: 0, also after SIGTERM; 130 after Ctrl-C.
+        The exit code: 0, also after SIGTERM; 130 after Ctrl-C; 1 if the input ended and not one
+        of its lines could be read as a row.
 
     Raises
     ------
@@ -243,7 +255,12 @@ def run(
         _say(f"watching: {path}, with {stream.detector!r}")
         watch.run(stop)
     _say(f"judged: {watch.summary()}")
-    return INTERRUPTED if signal.SIGINT in received else 0
+    if signal.SIGINT in received:
+        return INTERRUPTED
+    if watch.has_read_nothing and opened.ended:
+        _say("No row could be read: see --time, --time-format and --sep")
+        return NOTHING_READ
+    return 0
 
 
 def _check_files(path, output, state, follow):

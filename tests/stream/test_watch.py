@@ -336,6 +336,24 @@ def test_counts_go_on_after_a_restart(tmp_path):
     assert "judged: 125 rows" in watch(*words)[2]
 
 
+def test_rows_that_come_again_are_counted(tmp_path):
+    path = write(tmp_path / "rows.csv", TABLE[:31])
+    words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
+    assert "skipped" not in watch(*words)[2]
+    path.unlink()
+    write(path, [HEADER, *lines_of(20, start=20)])
+    said = watch(*words)[2]
+    assert "judged: 40 rows" in said
+    assert "10 skipped, not later than the last row before a restart" in said
+
+
+@pytest.mark.parametrize(("lines", "code"), [(["a,b,c", "d,e,f"], 1), ([], 0)])
+def test_an_input_without_one_row_is_not_a_success(lines, code):
+    found, _, said = watch(stdin="\n".join([HEADER, *lines]) + "\n")
+    assert found == code, said
+    assert ("No row could be read: see --time, --time-format and --sep" in said) == bool(code)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
