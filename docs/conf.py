@@ -24,7 +24,7 @@ include_patterns = ["docs/**", "notebooks/**", "data/README.md", "CONTRIBUTING.m
 include_patterns += ["tests/benchmarks/README.md"]
 exclude_patterns = [
     *(".*", "build", "lib", "figures", "binder", "**/.ipynb_checkpoints", "*.egg-info"),
-    *("data/downloads", "data/results", "data/detectors", "docs/demo", "docs/README_draft.md"),
+    *("data/downloads", "data/results", "data/detectors", "docs/demo"),
     "docs/_*",
 ]
 extensions = [

@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 MAX_CODE = 18  # lines; more cannot be read from the last row
 MAX_ROWS, MAX_COLUMNS = 10, 8  # of a table
 NETWORK = re.compile(r"keras\.Sequential\(|(?:\blayers\.[A-Z].*?){3}", re.DOTALL)
+SHORTEST_QUESTION = 30  # letters; a shorter summary only says "Answer"
 MARK = "<!-- notebooks -->"
 
 
@@ -57,8 +58,9 @@ def _blocks(source):
 
 def _add_text(slides, block):
     heading = re.match(r"#{1,3} (.+)", block)
-    whole = heading[1].strip() == "Takeaways" if heading else "<details" in block
-    if whole:
+    if asked := re.search(r"<details.*</details>", block, re.DOTALL):
+        _add_question(slides, block[: asked.start()], asked[0], block[asked.end() :])
+    elif heading and heading[1].strip() == "Takeaways":
         slides.append(([_text(block)], []))
     elif heading:
         shown, rest = _opening(_paragraphs(block))
@@ -69,6 +71,19 @@ def _add_text(slides, block):
         slides[-1][1].extend(rest)
     elif slides:
         slides[-1][1].append(block)
+
+
+def _add_question(slides, before, question, after):
+    """A hidden answer gets a slide of its own, with its question where the summary lacks it."""
+    parts = _paragraphs(before.strip()) if before.strip() else []
+    summary = re.search(r"<summary>(.*?)</summary>", question, re.DOTALL)
+    if parts and len(summary[1] if summary else "") < SHORTEST_QUESTION:
+        question = f"{parts.pop()}\n\n{question}"
+    if parts:
+        _add_text(slides, "\n\n".join(parts))
+    slides.append(([_text(question)], []))
+    if after.strip():
+        _add_text(slides, after.strip())
 
 
 def _opening(parts):

@@ -40,7 +40,7 @@ MIN_REASON = 20
 MAX_IGNORED = 2
 IGNORE = "nbval-ignore-output"
 HOME_OF_SOMEBODY = (
-    r"(?<![\w.:/])/(?:home|Users|root|var|usr|opt|mnt)/\w|\b[A-Za-z]:\\\w|ipykernel_\d"
+    r"(?<![\w.:/])/(?:home|Users|root|var|usr|opt|mnt)/\w|\b[A-Za-z]:\\(?!n\x22)\w|ipykernel_\d"
 )
 
 

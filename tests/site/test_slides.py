@@ -108,6 +108,18 @@ def test_links_to_files_become_text():
     assert cells.cells[0].source == "a ![c](d.png) [e](https://f)"
 
 
+def test_a_question_in_the_summary_leaves_the_text_before_it_to_the_figure():
+    asked = (
+        "<details><summary>What would happen with another seed?</summary>\n\nThis.\n\n</details>"
+    )
+    cells = [
+        markdown("# A\n\nB."),
+        code("draw()", FIGURE),
+        markdown(f"*What.* It.\n\n{asked}\n\nC."),
+    ]
+    assert outlined(*cells)[1:] == [(["figure", "*What.* It."], []), ([asked], ["C."])]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     try:
