@@ -168,13 +168,7 @@ def _header(lines, path, sep, skip_rows, names):
         comment = next(_split([lines[above - 1].lstrip('#" ')], sep), ([], 0))[0]
         if len(comment) == len(first):
             above, below, first, rest = above - 1, above, comment, rows
-    other = max(";\t|,", key=lines[above].count)
-    if sep not in lines[above] and other in lines[above] and len(first) == 1:
-        refuse(path, f"be separated by {sep!r}", f"a header with {other!r}; pass sep={other!r}")
-    if _is_row_of_numbers(first):
-        cells = ", ".join(map(repr, first[:4]))
-        more = " Name its columns with `names`, or write a line of names above it."
-        refuse(path, "have a header line", f"a first line of numbers, {cells}", more)
+    _check_header(lines[above], first, path, sep)
     if above:
         notes.append(f"{above} lines above the header were left out.")
     _check_titles(rows, first, path, skip_rows, above)
@@ -184,6 +178,17 @@ def _header(lines, path, sep, skip_rows, names):
         # Lines are counted from that below which `rest` begins.
         below = extra[-1][1] + (above if rest is not rows else below)
     return _distinct(first, notes), below, notes
+
+
+def _check_header(line, names, path, sep):
+    """Refuse a header with another separator, and a row of data in its place."""
+    other = max(";\t|,", key=line.count)
+    if sep not in line and other in line and len(names) == 1:
+        refuse(path, f"be separated by {sep!r}", f"a header with {other!r}; pass sep={other!r}")
+    if _is_row_of_numbers(names):
+        cells = ", ".join(map(repr, names[:4]))
+        more = " Name its columns with `names`, or write a line of names above it."
+        refuse(path, "have a header line", f"a first line of numbers, {cells}", more)
 
 
 def _with_extra(first, extra, notes):
@@ -346,7 +351,7 @@ def _parse(data, path, sep, names, skip, text, missing):
         refuse(path, "have one cell under each name of the header line", reason, hint)
 
 
-def read_csv(
+def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     path,
     *,
     column=None,
@@ -443,6 +448,7 @@ def read_csv(
     """
     path = Path(path)
     _check_options(time, repeated, time_format, decimal, thousands, tag, value)
+    layout = {"skip_rows": skip_rows, "names": None if names is None else _listed(names)}
     strict = decimal != "." or thousands is not None
 
     def text(header):
@@ -450,9 +456,7 @@ def read_csv(
         wanted = [*_time_columns(time, header, path), *([tag] if tag in header else [])]
         return header if strict else wanted
 
-    names = names if names is None else _listed(names)
-    missing = _listed(missing)
-    table = read_table(path, sep, text=text, missing=missing, skip_rows=skip_rows, names=names)
+    table = read_table(path, sep, text=text, missing=_listed(missing), **layout)
     notes = table.attrs.pop("notes")
     if len(table) < min_rows:
         refuse(path, f"have at least {min_rows} rows of data", f"{len(table)}")
@@ -468,15 +472,14 @@ def read_csv(
     if rows is not None:
         table, rows = _in_order(table, rows, repeated, path, notes)
     frame = _columns(table, chosen, column, path, allow_missing, decimal, notes)
-    frame.index = pd.RangeIndex(len(frame), name="step")
-    dropped = 0
-    if rows is not None:
-        dropped = rows.attrs["dropped"]
+    if rows is None:
+        frame.index = pd.RangeIndex(len(frame), name="step")
+    else:
         frame.index = _as_index(rows["time"].rename(cells.name))
         _check_gaps(frame.index, path, max_gap)
     _note_markers(frame, notes)
     frame.attrs = {"name": path.stem, "title": path.name, "rows": len(frame), "unit": ""}
-    frame.attrs |= {"dropped": dropped, "notes": notes}
+    frame.attrs |= {"dropped": 0 if rows is None else rows.attrs["dropped"], "notes": notes}
     return frame
 
 
@@ -736,7 +739,7 @@ def _times(values, path, day_first, time_format, notes):
     text = values.astype("str").str.strip().where(values.notna())
     times = _read_times(text, day_first, time_format, notes)
     if times is None:
-        times = pd.Series(pd.NaT, index=text.index)
+        times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
     if time_format is None:
         rule = "hold dates in one format (see also `time_format` and `day_first`)"
     else:
@@ -817,7 +820,7 @@ def _strptime(text, form):
         raise ValueError(
             f"`time_format` must be a format of strptime ({reason}). Received: time_format={form!r}"
         ) from error
-    return times.dt.tz_localize(None)
+    return times.dt.tz_localize(None).dt.as_unit("us")
 
 
 def _parse_times(text, day_first, notes):
@@ -833,7 +836,7 @@ def _parse_times(text, day_first, notes):
         elif isinstance(form, str):
             times = _strptime(text, form)
         else:  # one kind of date, with the clock written in several ways
-            times = pd.Series(pd.NaT, index=text.index)
+            times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
             for one in form:
                 if times.isna().any():
                     times = times.fillna(_strptime(text.where(times.isna()), one))
@@ -852,8 +855,8 @@ def _guessed(text, day_first):
         try:
             times = pd.to_datetime(text, dayfirst=day_first, utc=True, errors="coerce")
         except UserWarning:
-            return pd.Series(pd.NaT, index=text.index)
-    return times.dt.tz_localize(None)
+            return pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
+    return times.dt.tz_localize(None).dt.as_unit("us")
 
 
 def _cleaned(text, notes):
@@ -894,26 +897,31 @@ def _forms(cell, day_first, notes):
     if not day:
         return []
     first, sign, second, third, clock, half, zone = day.groups()
-    if len(first) == 4 and first.isdigit():
-        parts = ["%Y", _month(second), "%d"]
-    elif first.isalpha():
-        parts = [_month(first), "%d", _year(third)]
-    elif int(first) > 31:
-        parts = ["%y", _month(second), "%d"]
-    elif second.isalpha():
-        parts = ["%d", _month(second), _year(third)]
-    else:
-        leading = (day_first or sign == "." or int(first) > 12) and int(second) <= 12
-        parts = ["%d", "%m", _year(third)] if leading else ["%m", "%d", _year(third)]
-        order = "day" if leading else "month"
-        if max(int(first), int(second)) <= 12 and not day_first:
-            notes.append(f"Dates such as {cell} were read {order} first (see `day_first`).")
-    date = sign.join(parts)
+    date = sign.join(_order(first, sign, second, third, day_first))
+    either = sign != "." and not day_first and f"{first}{second}".isdigit()
+    if either and max(int(first), int(second)) <= 12:
+        notes.append(f"Dates such as {cell} were read month first (see `day_first`).")
     gap = cell[day.end(4) : day.start(5)] if clock else " "
     hour, end = ("%I", (half[0] if half[0] == " " else "") + "%p") if half else ("%H", "")
-    zone = "%z" if zone else ""
+    end += "%z" if zone else ""
     clocks = (f"{gap}{hour}:%M:%S", f"{gap}{hour}:%M", f"{gap}{hour}:%M:%S.%f")
-    return [[date + one + end + zone for one in clocks] + [date]]
+    # May may be short for nothing; a day without a clock is midnight.
+    dates = [date, date.replace("%b", "%B")] if "may" in cell.lower() else [date]
+    return [[one + clock + end for clock in clocks] + [one] for one in dates]
+
+
+def _order(first, sign, second, third, day_first):
+    """Return the codes of the three parts of a date."""
+    if len(first) == 4 and first.isdigit():
+        return ["%Y", _month(second), "%d"]
+    if first.isalpha():
+        return [_month(first), "%d", _year(third)]
+    if int(first) > 31:
+        return ["%y", _month(second), "%d"]
+    if second.isalpha():
+        return ["%d", _month(second), _year(third)]
+    leading = (day_first or sign == "." or int(first) > 12) and int(second) <= 12
+    return ["%d", "%m", _year(third)] if leading else ["%m", "%d", _year(third)]
 
 
 def _month(part):
@@ -964,7 +972,7 @@ def _as_index(times):
 
 
 def _one_series(table, rows, tag, value, clock, column, path):
-    """Return a table with one row at each time; a file in long format becomes one, or is refused."""
+    """Return a table with one row at each time; one in long format becomes so, or is refused."""
     rows.attrs["clock"] = " ".join(clock)
     if tag is None:
         _check_long(table, rows["time"], clock, column, path)
@@ -1031,7 +1039,8 @@ def _pivot(table, rows, tag, value, clock, path):
     _refuse_rows(again, cells, path, f"hold each time only once for each {tag!r}")
     # Text among the numbers stays as it is, for the error of its line.
     index = pd.MultiIndex.from_arrays([rows["time"].to_numpy(), tags.to_numpy()])
-    wide = pd.Series(_numbers(table[value], path, allow_missing=True).to_numpy(), index).unstack()  # noqa: PD010
+    numbers = _numbers(table[value], path, allow_missing=True).to_numpy()
+    wide = pd.Series(numbers, index).unstack()  # noqa: PD010 - no pair comes twice
     wide.columns = [str(name) for name in wide.columns]
     first = rows.drop_duplicates("time").sort_values("time")
     return wide.set_axis(first.index), first
