@@ -123,7 +123,7 @@ def _without_empty_end(data, sep, notes):
         rows += bool(data[begin:end].strip())
         end = begin - 1
     if rows:
-        notes.append(f"{rows} rows at the end hold nothing but separators and were left out.")
+        notes.append(f"Rows left out at the end, as they hold nothing but separators: {rows}.")
     return data[:end]
 
 
@@ -170,7 +170,7 @@ def _header(lines, path, sep, skip_rows, names):
             above, below, first, rest = above - 1, above, comment, rows
     _check_header(lines[above], first, path, sep)
     if above:
-        notes.append(f"{above} lines above the header were left out.")
+        notes.append(f"Lines left out above the header: {above}.")
     _check_titles(rows, first, path, skip_rows, above)
     extra = _extra_headers(rest, len(first))
     if extra:
@@ -194,7 +194,7 @@ def _check_header(line, names, path, sep):
 def _with_extra(first, extra, notes):
     """Return names that use the further header rows of a file."""
     shown = "; ".join(",".join(cells)[:60] for cells in extra)
-    notes.append(f"{len(extra)} lines below the header hold no data and were left out: {shown}")
+    notes.append(f"Lines left out below the header, as they hold no data: {shown}.")
     if len(set(first)) < len(first):
         first = [" ".join(filter(None, pair)) for pair in zip(first, extra[0], strict=True)]
     if extra[-1][0] and not any(extra[-1][1:]):  # only the first column has its name there
@@ -593,7 +593,8 @@ def _choose(table, column, clock, exclude, path, notes):
             if name not in clock and name not in without and not name.startswith("Unnamed: ")
         ]
         empty = [name for name in rest if table[name].isna().all()]
-        names = [name for name in rest if _is_numeric(table[name])]
+        # Numbers written with other signs are an error with a remedy, no text to leave out.
+        names = [name for name in rest if _is_numeric(table[name]) or _has_commas(table[name])]
         texts = [name for name in rest if name not in names and name not in empty]
         counters = [name for name in names if _is_counter(table[name])]
         if len(counters) == len(names):
@@ -611,6 +612,14 @@ def _is_numeric(values):
     """Tell whether most filled cells are numbers; a few texts among them are errors to report."""
     filled = values.dropna()
     return not filled.empty and pd.to_numeric(filled, errors="coerce").notna().mean() >= 0.5
+
+
+def _has_commas(values):
+    """Tell whether most filled cells are numbers with a comma in them."""
+    filled = values.dropna().head(1000)
+    if filled.empty or pd.api.types.is_numeric_dtype(filled):
+        return False
+    return filled.astype("str").str.fullmatch(r"\s*[-+]?[\d.]*,[\d.,]*\d\s*").mean() >= 0.5
 
 
 def _is_counter(values):
@@ -880,7 +889,7 @@ def _cleaned(text, notes):
     day_later = text.str.contains(_HOUR_24).fillna(False).astype(bool)
     if day_later.any():
         text = text.str.replace(_HOUR_24, "00:00", regex=True).where(day_later, text)
-        notes.append(f"24:00, in {int(day_later.sum())} rows, is 00:00 of the next day.")
+        notes.append(f"24:00 is 00:00 of the next day. Rows: {int(day_later.sum())}.")
     return text, day_later
 
 
@@ -891,8 +900,9 @@ def _forms(cell, day_first, notes):
         sign = cell[len(month[1])]
         first = "%Y" if len(month[1]) == 4 and month[1].isdigit() else _month(month[1])
         last = "%m" if first == "%Y" else _year(month[2])
-        # "01/24" may be a day as well as a year; only a named month makes it sure.
-        return [] if first == "%m" and last == "%y" else [first + sign + last]
+        # "01/24" and "Jan 24" may name a day as well as a year.
+        unsure = last == "%y" and (first == "%m" or sign in " ,")
+        return [] if unsure else [first + sign + last]
     day = re.fullmatch(_DAY, cell)
     if not day:
         return []
@@ -954,7 +964,7 @@ def _in_order(table, rows, repeated, path, notes):
         dropped = int(again.sum())
         table, rows = table[~again], rows[~again]
     if dropped:
-        notes.append(f"{dropped} rows were left out, as their time stood in a row before.")
+        notes.append(f"Rows left out, as their time stood in a row before: {dropped}.")
     times = rows["time"]
     if len(times) > 1 and times.iloc[0] > times.iloc[-1] and times.is_monotonic_decreasing:
         table, rows = table.iloc[::-1], rows.iloc[::-1]

@@ -367,7 +367,9 @@ def test_what_is_taken_for_granted_of_times_is_said(tmp_path):
     assert notes("2024-01-02", "2024-01-03") == ""
     assert "Unix time in ms" in notes("1700000000000", "1700000300000")
     assert "EST = UTC-5; times are in UTC" in notes("2024-01-01 01:00 EST", "2024-01-01 02:00 EST")
-    assert "in 1 rows, is 00:00" in notes("2024-01-01 23:00", "2024-01-01 24:00")
+    assert "24:00 is 00:00 of the next day. Rows: 1." in notes(
+        "2024-01-01 23:00", "2024-01-01 24:00"
+    )
 
 
 def test_an_error_of_a_time_names_the_option_and_shows_the_cell(tmp_path):
@@ -377,6 +379,9 @@ def test_an_error_of_a_time_names_the_option_and_shows_the_cell(tmp_path):
         read_csv(path, time="t", sep=";")
     with pytest.raises(DataError, match=r"as time_format='%d' reads them\. Received: '2024-01-01'"):
         read_csv(path, time="t", sep=";", time_format="%d")
+    for unsure in ("Jan 24", "01/24", "24-Jan"):  # a day, or a year?
+        with pytest.raises(DataError, match="`time_format`"):
+            read_csv(write(tmp_path, table([unsure, "Feb 24"])), time="t", sep=";")
     for wrong in ("year", 3, "%Q"):
         with pytest.raises(ValueError, match="`time_format` must be a format"):
             read_csv(path, time="t", sep=";", time_format=wrong)
@@ -399,7 +404,7 @@ def test_rows_above_and_below_the_header(tmp_path):
     frame = read_csv(write(tmp_path, lines(tickers, "Price,Close,Close")), time="Date")
     assert list(frame) == ["Close A", "Close B"]
     assert len(frame) == 3
-    assert noted(frame, "2 lines below the header hold no data and were left out: Ticker,A,B; Date")
+    assert noted(frame, "below the header, as they hold no data: Ticker,A,B; Date,,.")
     units = read_csv(write(tmp_path, lines(["s,degC,Pa", *rows], "time,a,b")), time="time")
     assert list(units) == ["a", "b"]
     for header in ("# made by a logger\n#datatype,double,double\ntime,a,b", "# made\n# time,a,b"):
@@ -451,6 +456,8 @@ def test_signs_of_numbers(tmp_path):
     path = write(tmp_path, lines(rows, "time;a;b"))
     with pytest.raises(DataError, match=r"Pass decimal=','\."):
         read_csv(path, sep=";", column="b")
+    with pytest.raises(DataError, match=r"'a'.* Pass decimal=',' and thousands='\.'\."):
+        read_csv(path, sep=";", time="time")  # no text column to leave out
     for decimal in (",", "auto"):
         frame = read_csv(path, time="time", sep="auto", decimal=decimal, thousands=".")
         assert frame["a"].tolist() == [1234.5, 12.25, 7]
@@ -486,7 +493,7 @@ def test_markers_of_missing_readings(tmp_path):
 def test_empty_rows_of_separators_at_the_end(tmp_path):
     frame = read_csv(write(tmp_path, daily() + ",\n ,\n\n,\n"), time="date")
     assert len(frame) == 28
-    assert noted(frame, "3 rows at the end hold nothing but separators")
+    assert noted(frame, "at the end, as they hold nothing but separators: 3.")
 
 
 def test_newest_first_is_sorted_and_said(tmp_path):
@@ -518,7 +525,7 @@ def test_rows_with_a_repeated_time_are_counted(tmp_path):
     rows = [f"2020-01-{day:02},{day % 4}" for day in (1, 2, 2, 3, 4, 4, 5)]
     frame = read_csv(write(tmp_path, lines(rows)), time="date", repeated="first")
     assert frame.attrs["dropped"] == 2
-    assert noted(frame, "2 rows were left out, as their time stood in a row before.")
+    assert noted(frame, "Rows left out, as their time stood in a row before: 2.")
 
 
 @pytest.mark.parametrize("order", ["pairs", "blocks", "interleaved"])
