@@ -1,17 +1,41 @@
 """From a CSV file to a clean time series, or to one sentence that says what is wrong with it."""
 
 import bz2
+import csv
 import io
+import re
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib.errors import DataError, did_you_mean
+from lib.errors import DataError, did_you_mean, whole
 
 MAX_BYTES = 500_000_000  # about 20 million rows of one sensor
 HEAD_BYTES = 1 << 20  # enough to tell lines of text from nonsense before reading the rest
+TAGS = 50  # more values than these in a column are no names of sensors
+MISSING = {"", "na", "nan", "null", "none", "n/a", "#n/a", "<na>", "-nan"}  # as pandas reads them
+
+# What a cell looks like; a number, a date or a time of day begins with a digit, or a month.
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DATA = re.compile(rf"[-+(\"']*[.,]?\d.*|[-+]?inf(?:inity)?|{_MONTH}[-/. ,]+\d.*", re.I | re.S)
+_CLOCK = r"(?:[T ,]+(\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?)( ?[AP]M)?)?((?:Z|[-+]\d\d:?\d\d)?)"
+_DAY = re.compile(
+    rf"(\d{{1,4}}|{_MONTH})([-/. ])(\d{{1,2}}|{_MONTH})\2(\d{{4}}|\d\d){_CLOCK}", re.I
+)
+_YEAR_OF_MONTH = re.compile(rf"({_MONTH}|\d{{1,2}}|\d{{4}})[-/. ](\d{{4}}|\d\d)", re.I)
+_ZONE = re.compile(r"^(.*\d(?: ?[AaPp][Mm])?) ?\(?([A-Z]{3,5})\)?$")
+_HOUR_24 = re.compile(r"(?<=[T ])24:00(?::00(?:\.0+)?)?")
+_ZONES = {  # hours from UTC: those of RFC 2822, and of Europe
+    **{"UTC": 0, "GMT": 0, "UCT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3},
+    **{"MEZ": 1, "MESZ": 2, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6},
+    **{"PST": -8, "PDT": -7},
+}  # fmt: skip
+# Unix times between 1973 and 2286, in these units; what is smaller counts something else.
+_UNIX = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
+_DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
 def refuse(what, rule, received, hint=""):
@@ -26,21 +50,31 @@ def refuse(what, rule, received, hint=""):
     raise DataError(f"{what} must {rule}. Received: {received}.{hint}")
 
 
-def read_table(path, sep=","):
+def read_table(path, sep=",", *, text=(), missing=(), skip_rows=None, names=None):
     """Read the cells of a CSV file, plain or compressed as .bz2.
 
     Parameters
     ----------
     path : pathlib.Path
-        A UTF-8 text file with a header line.
+        A UTF-8 text file with a header line. Lines that begin with "#" may stand above it, and
+        lines of units or tickers below it.
     sep : str, default=","
-        The one character between columns.
+        The one character between columns, or "auto" to take it from the header.
+    text : callable or list of str, default=()
+        The columns that stay text as it stands; a callable gets all names and returns these.
+    missing : list of str, default=()
+        Cells that mean "no reading", besides empty ones, such as "?" or "-999".
+    skip_rows : int, optional
+        The lines above the header; by default those that begin with "#".
+    names : list of str, optional
+        The names of the columns of a file without a header line.
 
     Returns
     -------
     pandas.DataFrame
         The cells of shape (n_rows, n_columns), numbers where a column holds nothing else.
-        Row i stands in line i + 2 of the file.
+        The row of index i stands in line i + 2 of the file. Its `attrs["notes"]` list what was
+        left out or taken for granted.
 
     Raises
     ------
@@ -49,20 +83,194 @@ def read_table(path, sep=","):
     DataError
         If it is too large, no UTF-8 text, empty, or no table with this separator.
     """
-    if not isinstance(sep, str) or len(sep) != 1:
+    one = isinstance(sep, str) and len(sep) == 1 and sep.isascii() and sep not in '"\r\n'
+    if not one and sep != "auto":
         raise ValueError(f"`sep` must be one character. Received: sep={sep!r}.")
+    if skip_rows is not None:
+        skip_rows = whole("skip_rows", skip_rows, 0)
     _check_path(path)
     data = _read_bytes(path)
     _check_text(data, path)
-    data = data.rstrip()
-    header = data.split(b"\n", 1)[0].decode("utf-8-sig")
-    other = max(";\t|,", key=header.count)
-    if sep not in header and other in header:
-        refuse(path, f"be separated by {sep!r}", f"a header with {other!r}; pass sep={other!r}")
-    table = _parse(data, path, sep)
+    notes = []
+    top = _top(data)
+    if sep == "auto":
+        sep = max(";\t|,", key=top[_above(top, skip_rows)].count)
+        notes.append(f"The separator is {sep!r}, as in the header.")
+    data = _without_empty_end(data, sep, notes)
+    names, below, more = _header(top, path, sep, skip_rows, names)
+    keep = text(names) if callable(text) else text
+    table = _parse(data, path, sep, names, below, keep, missing)
     if table.empty:
         refuse(path, "have rows of data", "a header line only")
+    table.index = pd.RangeIndex(below - 1, below - 1 + len(table))
+    table.attrs["notes"] = [*more, *notes]
     return table
+
+
+def _top(data):
+    """Return the first lines as text, as many as a header and the rows that explain it need."""
+    # Cut at a line end, so that no character is torn; `_check_text` has read them all.
+    head = data[:HEAD_BYTES]
+    head = head if len(data) <= HEAD_BYTES else head[: head.rfind(b"\n")]
+    return head.decode("utf-8-sig", errors="ignore").rstrip().split("\n")[:200]
+
+
+def _without_empty_end(data, sep, notes):
+    """Cut off the blank lines at the end, and those that hold nothing but separators."""
+    end, rows = len(data.rstrip()), 0
+    blank = f'{sep} \t\r\n"'.encode()
+    while (begin := data.rfind(b"\n", 0, end) + 1) and not data[begin:end].strip(blank):
+        rows += bool(data[begin:end].strip())
+        end = begin - 1
+    if rows:
+        notes.append(f"Rows left out at the end, as they hold nothing but separators: {rows}.")
+    return data[:end]
+
+
+def _above(lines, skip_rows):
+    """Return how many lines stand above the header."""
+    if skip_rows is not None:
+        return min(skip_rows, len(lines) - 1)
+    marked = 0
+    if re.fullmatch(r'"?sep=."?\s*', lines[0]):  # a hint to Excel
+        marked = 1
+    while marked < len(lines) - 1 and re.match(r'"?#[^,;\t|"]', lines[marked]):
+        marked += 1
+    return marked
+
+
+def _split(lines, sep):
+    """Yield the cells of each line, without blanks around them, and the line after it."""
+    reader = csv.reader((line + "\n" for line in lines), delimiter=sep, skipinitialspace=True)
+    try:
+        for row in reader:
+            yield [cell.strip() for cell in row], reader.line_num
+    except csv.Error:  # a cell without end; pandas says where
+        return
+
+
+def _header(lines, path, sep, skip_rows, names):
+    """Return the names of the columns, the number of lines above the data, and notes."""
+    notes, above = [], _above(lines, skip_rows)
+    if skip_rows is not None and skip_rows > above:
+        refuse(path, f"have more than the {skip_rows} lines of `skip_rows`", len(lines))
+    rows = list(_split(lines[above:], sep))
+    if not rows or (names is None and not lines[above].strip()):
+        refuse(path, "have a header line", f"a blank line {above + 1}", " See `skip_rows`.")
+    first = rows[0][0]
+    if names is not None:
+        if len(names) != len(first):
+            refuse(path, f"have one column for each of `names`, {len(names)}", len(first))
+        return _distinct([str(name).strip() for name in names], notes), above, notes
+    below, rest = above + rows[0][1], rows[1:]
+    if above and skip_rows is None and all(map(_is_data, filter(None, first))):
+        # The last line of the comment names the columns, as numpy.savetxt writes it.
+        comment = next(_split([lines[above - 1].lstrip('#" ')], sep), ([], 0))[0]
+        if len(comment) == len(first):
+            above, below, first, rest = above - 1, above, comment, rows
+    _check_header(lines[above], first, path, sep)
+    if above:
+        notes.append(f"Lines left out above the header: {above}.")
+    _check_titles(rows, first, path, skip_rows, above)
+    extra = _extra_headers(rest, len(first))
+    if extra:
+        first = _with_extra(first, [cells for cells, _ in extra], notes)
+        # Lines are counted from that below which `rest` begins.
+        below = extra[-1][1] + (above if rest is not rows else below)
+    return _distinct(first, notes), below, notes
+
+
+def _check_header(line, names, path, sep):
+    """Refuse a header with another separator, and a row of data in its place."""
+    other = max(";\t|,", key=line.count)
+    if sep not in line and other in line and len(names) == 1:
+        refuse(path, f"be separated by {sep!r}", f"a header with {other!r}; pass sep={other!r}")
+    if _is_row_of_numbers(names):
+        cells = ", ".join(map(repr, names[:4]))
+        more = " Name its columns with `names`, or write a line of names above it."
+        refuse(path, "have a header line", f"a first line of numbers, {cells}", more)
+
+
+def _with_extra(first, extra, notes):
+    """Return names that use the further header rows of a file."""
+    shown = "; ".join(",".join(cells)[:60] for cells in extra)
+    notes.append(f"Lines left out below the header, as they hold no data: {shown}.")
+    if len(set(first)) < len(first):
+        first = [" ".join(filter(None, pair)) for pair in zip(first, extra[0], strict=True)]
+    if extra[-1][0] and not any(extra[-1][1:]):  # only the first column has its name there
+        notes.append(f"The first column is called {extra[-1][0]!r}, as there.")
+        first = [extra[-1][0], *first[1:]]
+    return first
+
+
+def _is_data(cell):
+    """Tell whether a cell looks like a number or a time."""
+    return _DATA.fullmatch(cell) is not None
+
+
+def _is_row_of_numbers(cells):
+    """Tell whether a first line can only be data; 0, 1, 2 … are names that pandas gives."""
+    filled = [cell for cell in cells if cell.lower() not in MISSING]
+    counts = [str(i) for i in range(len(filled) + 1)]
+    return bool(filled) and filled not in (counts[:-1], counts[1:]) and all(map(_is_plain, filled))
+
+
+def _is_plain(cell):
+    """Tell whether a cell is a number or a time, and not a name such as "2m temperature"."""
+    return (
+        _is_data(cell) and re.search(r"[A-Za-z]{3,}", re.sub(_MONTH, "", cell, flags=re.I)) is None
+    )
+
+
+def _check_titles(rows, first, path, skip_rows, above):
+    """Refuse a line that has fewer cells than all that follow, as a title has."""
+    widths = [len(cells) for cells, _ in rows[:50] if any(cells)]
+    if len(widths) < 3 or len(first) > 1:
+        return
+    usual = Counter(widths).most_common(1)[0][0]
+    if usual > len(first):
+        at = next(i for i, (cells, _) in enumerate(rows) if len(cells) == usual)
+        line = above + rows[at - 1][1]
+        what = f"{first[0]!r} in line {above + 1}"
+        hint = f" Pass skip_rows={line} if titles stand above the header."
+        refuse(path, "have one cell under each name of the header line", what, hint)
+
+
+def _extra_headers(rows, width):
+    """Return the first rows that name units or tickers: text in columns that hold data below."""
+    extra = 0
+    while extra < min(4, len(rows) - 1):
+        cells, below = rows[extra][0], [row for row, _ in rows[extra + 1 : extra + 30]]
+        texts = [i for i, cell in enumerate(cells) if cell.lower() not in MISSING]
+        if len(cells) != width or not texts or any(map(_is_data, cells)):
+            break
+        # The next rows may be extra headers too; most rows below must hold data there.
+        data = [sum(len(row) > i and _is_data(row[i]) for row in below) for i in texts]
+        if max(data) < 0.5 * len(below):
+            break
+        extra += 1
+    return rows[:extra]
+
+
+def _distinct(names, notes):
+    """Return names that differ, and never an empty one, as pandas would."""
+    names = [name if name else f"Unnamed: {i}" for i, name in enumerate(names)]
+    seen, twice = set(), sorted({name for name in names if names.count(name) > 1})
+    for i, name in enumerate(names):
+        more = 0
+        while names[i] in seen:
+            more += 1
+            names[i] = f"{name}.{more}"
+        seen.add(names[i])
+    if twice:
+        notes.append(f"The header has these names more than once: {_quoted(twice)}.")
+    return names
+
+
+def _quoted(names):
+    """Return a list of names as part of a sentence, not longer than one can read."""
+    shown = ", ".join(map(repr, names[:20]))
+    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def _check_path(path):
@@ -81,11 +289,18 @@ def _check_path(path):
 def _read_bytes(path):
     """Return the content, or only its head where that already shows that it is not text."""
     opener = bz2.open if path.suffix == ".bz2" else open
-    with opener(path, "rb") as file:
-        head = file.read(HEAD_BYTES)
-        if len(head) == HEAD_BYTES and b"\n" not in head:
-            refuse(path, "consist of lines", f"no line end in the first {HEAD_BYTES:,} bytes")
-        data = head if b"\0" in head else head + file.read(MAX_BYTES)
+    try:
+        with opener(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+            if len(head) == HEAD_BYTES and b"\n" not in head:
+                refuse(path, "consist of lines", f"no line end in the first {HEAD_BYTES:,} bytes")
+            data = head if b"\0" in head else head + file.read(MAX_BYTES)
+    except EOFError as error:
+        refuse(path, "be a whole .bz2 archive", str(error).rstrip("."))
+    except OSError as error:
+        if error.errno is not None or opener is open:  # errno: the file itself cannot be read
+            raise
+        refuse(path, "be a .bz2 archive", str(error).rstrip("."))
     if len(data) > MAX_BYTES:
         refuse(path, f"have at most {MAX_BYTES:,} bytes", "more when unpacked")
     return data
@@ -107,7 +322,7 @@ def _check_text(data, path):
         refuse(path, rule, f"byte {data[error.start]:#04x} in line {line}", hint)
 
 
-def _parse(data, path, sep):
+def _parse(data, path, sep, names, skip, text, missing):
     """Let pandas read the cells, and take its warnings for what they are."""
     bad_shape = pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError
     try:
@@ -118,17 +333,25 @@ def _parse(data, path, sep):
                 io.BytesIO(data),
                 sep=sep,
                 encoding="utf-8-sig",
+                header=None,
+                names=names,
+                skiprows=skip,
                 index_col=False,
                 low_memory=False,
                 skip_blank_lines=False,
                 skipinitialspace=True,
+                dtype=dict.fromkeys(text, str),
+                na_values=[*missing, *(f" {mark}" for mark in missing)] or None,
             )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=names)
     except bad_shape as error:
         reason = str(error).strip().rpartition("error: ")[2].rstrip(".")
-        refuse(path, "have one cell under each name of the header line", reason)
+        hint = " See `skip_rows` if titles stand above the header."
+        refuse(path, "have one cell under each name of the header line", reason, hint)
 
 
-def read_csv(
+def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     path,
     *,
     column=None,
@@ -139,6 +362,15 @@ def read_csv(
     min_rows=2,
     allow_missing=False,
     repeated="refuse",
+    time_format=None,
+    missing=(),
+    decimal=".",
+    thousands=None,
+    skip_rows=None,
+    names=None,
+    exclude=(),
+    tag=None,
+    value=None,
 ):
     """Read a time series from a CSV file, or say in one sentence what is wrong with it.
 
@@ -147,15 +379,16 @@ def read_csv(
     path : str or pathlib.Path
         A UTF-8 text file with a header line.
     column : str or list of str, optional
-        The column or columns to read; by default all that hold numbers, but for `time`.
-    time : str, optional
-        The column of dates; by default rows are counted and the index is called "step".
-        Any one format will do: "2014-01-31 00:10:00", "31-Jan-14", "01/31/2014". Times with an
-        offset such as +01:00 become UTC; the index itself carries no time zone.
+        The column or columns to read; by default all that hold numbers, but for `time`, for
+        counters of rows and for columns of one value only.
+    time : str or list of str, optional
+        The column of times; by default rows are counted and the index is called "step".
+        Date and time of day may stand in two: "Date,Time" or a list. See `time_format`.
     sep : str, default=","
-        The one character between columns.
+        The one character between columns, or "auto" to take it from the header.
     day_first : bool, default=False
         Read 01/02/2014 as 1 February instead of 2 January: the file alone cannot tell.
+        01.02.2014 is always 1 February.
     max_gap : float or None, default=10
         The longest step in time that is no gap, in median steps. Ten lets pass all weekends and
         holidays of a daily market series (7 days in September 2001), None any step.
@@ -166,12 +399,36 @@ def read_csv(
     repeated : {"refuse", "first"}, default="refuse"
         What becomes of rows with a time that stood in the file before, such as the hour that
         comes twice when summer ends: an error, or only the first of them is kept.
+    time_format : str, optional
+        As in `datetime.strptime`, such as "%d/%m/%Y %H:%M"; or "unix", "s", "ms", "us", "ns" for
+        Unix time; or "counter". By default any one common form will do:
+        "2014-01-31 00:10:00", "31-Jan-14", "01/31/14 12:10 AM", "Jan-24", "202401", Unix time by
+        its size. Times with an offset or a zone such as +01:00 or CET become UTC; the index itself
+        carries no time zone. Other numbers that never fall are a counter.
+    missing : str or list of str, default=()
+        Cells that mean "no reading", besides empty ones, such as "?,-999".
+    decimal : {".", ",", "auto"}, default="."
+        The decimal sign; "auto" takes the comma where numbers have one and none has a point.
+    thousands : str, optional
+        The one character between thousands, such as "," in "1,234.5".
+    skip_rows : int, optional
+        The lines above the header; by default those that begin with "#".
+    names : str or list of str, optional
+        The names of all columns of a file without a header line, such as "time,temperature".
+    exclude : str or list of str, default=()
+        Columns to leave out where `column` names none.
+    tag, value : str, optional
+        For a file in long format, one row for each time and sensor: the column that names the
+        sensor, and the one of its readings (by default the only one of numbers). Each sensor
+        becomes a column.
 
     Returns
     -------
     pandas.DataFrame
-        Float64 columns, shape (n_rows, n_features), over a DatetimeIndex or a count of rows.
-        Its `attrs` hold `name`, `title`, `rows` and an empty `unit`.
+        Float64 columns, shape (n_rows, n_features), over a DatetimeIndex, a counter of the file
+        or a count of rows. Its `attrs` hold `name`, `title`, `rows`, an empty `unit`, `dropped`
+        (the rows with a repeated time that were left out) and `notes`, plain sentences on what
+        was left out, sorted or taken for granted.
 
     Raises
     ------
@@ -179,6 +436,8 @@ def read_csv(
         If `path` cannot be opened as a file.
     DataError
         A ValueError, if the content is not a clean time series.
+    ValueError
+        If an option has no such value.
 
     Examples
     --------
@@ -188,35 +447,162 @@ def read_csv(
     ((5031, 1), 'Date')
     """
     path = Path(path)
-    if repeated not in ("refuse", "first"):
-        raise ValueError(f"`repeated` must be 'refuse' or 'first'. Received: {repeated=}")
-    table = read_table(path, sep)
+    _check_options(time, repeated, time_format, decimal, thousands, tag, value)
+    layout = {"skip_rows": skip_rows, "names": None if names is None else _listed(names)}
+    strict = decimal != "." or thousands is not None
+
+    def text(header):
+        # Numbers are read as text where a strict look at their signs is asked for.
+        wanted = [*_time_columns(time, header, path), *([tag] if tag in header else [])]
+        return header if strict else wanted
+
+    table = read_table(path, sep, text=text, missing=_listed(missing), **layout)
+    notes = table.attrs.pop("notes")
     if len(table) < min_rows:
         refuse(path, f"have at least {min_rows} rows of data", f"{len(table)}")
-    names = _choose(table, column, time, path)
-    frame = pd.DataFrame({name: _numbers(table[name], path, allow_missing) for name in names})
-    frame.index.name = "step"
-    if time is not None:
-        if repeated == "first":
-            table = table[~table[time].duplicated()]
-            frame = frame.loc[table.index]
-        frame.index = time_index(table[time], path, day_first)
+    decimal = _convert(table, decimal, thousands, notes) if strict else decimal
+    clock = _time_columns(time, table.columns, path)
+    rows = None  # the time of each row, and the cell that it comes from
+    if clock:
+        cells = _joined(table, clock)
+        rows = pd.DataFrame({"time": _times(cells, path, day_first, time_format, notes)})
+        rows["cell"] = cells
+        table, rows, clock = _one_series(table, rows, tag, value, clock, column, path)
+    chosen = _choose(table, column, clock, exclude, path, notes)
+    if rows is not None:
+        table, rows = _in_order(table, rows, repeated, path, notes)
+    frame = _columns(table, chosen, column, path, allow_missing, decimal, notes)
+    if rows is None:
+        frame.index = pd.RangeIndex(len(frame), name="step")
+    else:
+        frame.index = _as_index(rows["time"].rename(cells.name))
         _check_gaps(frame.index, path, max_gap)
+    _note_markers(frame, notes)
     frame.attrs = {"name": path.stem, "title": path.name, "rows": len(frame), "unit": ""}
+    frame.attrs |= {"dropped": 0 if rows is None else rows.attrs["dropped"], "notes": notes}
     return frame
 
 
-def _choose(table, column, time, path):
+def _check_options(time, repeated, time_format, decimal, thousands, tag, value):
+    """Check what can be known of the options before there is a file to read."""
+    if repeated not in ("refuse", "first"):
+        raise ValueError(f"`repeated` must be 'refuse' or 'first'. Received: {repeated=}")
+    _check_time_format(time_format)
+    if decimal not in (".", ",", "auto"):
+        raise ValueError(f"`decimal` must be '.', ',' or 'auto'. Received: {decimal=}")
+    signs = (None, *",. '_\u00a0\u202f")
+    if thousands not in signs or thousands == decimal:
+        rule = "one of , . ' _ or a blank, and not `decimal`"
+        raise ValueError(f"`thousands` must be {rule}. Received: {thousands=}, {decimal=}")
+    if tag is None and value is not None:
+        raise ValueError(f"`tag` must name a column where `value` does. Received: {tag=}, {value=}")
+    if tag is not None and time is None:
+        raise ValueError(f"`time` must name a column where `tag` does. Received: {time=}, {tag=}")
+
+
+def _check_time_format(time_format):
+    """Check what can be known of a format before there is a cell to read."""
+    words = ("unix", *_UNIX, "counter")
+    text = isinstance(time_format, str)
+    if time_format is not None and not (text and (time_format in words or "%" in time_format)):
+        rule = f"a format such as '%d/%m/%Y %H:%M', or one of {', '.join(words)}"
+        raise ValueError(f"`time_format` must be {rule}. Received: {time_format=}")
+
+
+def _listed(names, known=()):
+    """Return names as a list; commas part them, but for one that is itself a known name."""
+    if isinstance(names, str):
+        names = [names] if names.strip() in known else names.split(",")
+    return [name for name in (str(name).strip() for name in names) if name]
+
+
+def _require(names, columns, path):
+    """Return names that all exist, without blanks around them."""
+    names = [name.strip() if isinstance(name, str) else name for name in names]
+    for name in names:
+        if name not in columns:
+            refuse(
+                path, f"have a column {name!r}", _quoted(list(columns)), did_you_mean(name, columns)
+            )
+    return names
+
+
+def _time_columns(time, columns, path):
+    """Return the column of times, or the two of date and time of day."""
+    if time is None:
+        return []
+    parts = _listed(time, columns)
+    if isinstance(time, str) and not set(parts) <= set(columns):
+        parts = [time]
+    return _require(parts, columns, path)
+
+
+def _joined(table, clock):
+    """Return the cells of the columns of time, joined by a blank, as one column of text."""
+    first, *more = (table[name].astype("str").str.strip() for name in clock)
+    for part in more:
+        first = first.str.cat(part, sep=" ")
+    # A missing part leaves the whole missing.
+    return first.where(table[clock].notna().all(axis=1)).rename(" ".join(clock))
+
+
+def _convert(table, decimal, thousands, notes):
+    """Turn each column of which most cells are numbers, as these signs write them, into numbers.
+
+    Cells that are none stay text for the error. Returns the decimal sign.
+    """
+    comma = r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?"
+    if decimal == "auto":
+        cells = pd.concat([table[name].dropna().str.strip() for name in table])
+        with_comma = cells[cells.str.fullmatch(comma)]
+        # "1,234" alone may be a thousand as well.
+        sure = (
+            not with_comma.empty and not with_comma.str.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}").all()
+        )
+        decimal = "," if sure and not cells.str.fullmatch(r"[-+]?\d*\.\d+").any() else "."
+        notes.append(f"The decimal sign is {decimal!r}, as in the cells.")
+        if thousands == decimal:
+            thousands = None
+    part = f"[{re.escape(thousands)}]" if thousands else None
+    whole_part = rf"(?:\d+|\d{{1,3}}(?:{part}\d{{3}})+)" if part else r"\d+"
+    number = rf"[-+]?(?:{whole_part}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][-+]?\d+)?|[-+]?inf"
+    for name in table:
+        cells = table[name].str.strip()
+        fits = cells.str.fullmatch(number).fillna(False).astype(bool)
+        if not fits.any() or fits.sum() < 0.5 * cells.notna().sum():
+            continue
+        plain = cells.str.replace(thousands, "", regex=False) if thousands else cells
+        plain = plain.str.replace(decimal, ".", regex=False)
+        if fits[cells.notna()].all():
+            table[name] = pd.to_numeric(plain)
+        else:
+            table[name] = cells.astype(object).mask(fits, pd.to_numeric(plain.where(fits)))
+    return decimal
+
+
+def _choose(table, column, clock, exclude, path, notes):
     """Return the names of the columns to read, all of which exist."""
     names = [column] if isinstance(column, str) else list(column or [])
-    for name in [*names, *([] if time is None else [time])]:
-        if name not in table.columns:
-            have = ", ".join(map(repr, table.columns))
-            refuse(path, f"have a column {name!r}", have, did_you_mean(name, table.columns))
+    names = _require(names, table.columns, path)
     if column is None:
-        # pandas calls a column without a name "Unnamed: 0"; it is a count of rows, not a sensor.
-        rest = [name for name in table if name != time and not name.startswith("Unnamed: ")]
-        names = [name for name in rest if _is_numeric(table[name])]
+        # A column without a name is a count of rows, not a sensor.
+        without = _require(_listed(exclude, table.columns), table.columns, path)
+        rest = [
+            name
+            for name in table
+            if name not in clock and name not in without and not name.startswith("Unnamed: ")
+        ]
+        empty = [name for name in rest if table[name].isna().all()]
+        # Numbers written with other signs are an error with a remedy, no text to leave out.
+        names = [name for name in rest if _is_numeric(table[name]) or _has_commas(table[name])]
+        texts = [name for name in rest if name not in names and name not in empty]
+        counters = [name for name in names if _is_counter(table[name])]
+        if len(counters) == len(names):
+            counters = []
+        names = [name for name in names if name not in counters]
+        for left, what in ((texts, "text"), (counters, "a counter"), (empty, "nothing")):
+            if left and names:
+                notes.append(f"Columns left out, as they hold {what}: {_quoted(left)}.")
     if not names:
         refuse(path, "have a column of numbers to read", f"{column=}")
     return names
@@ -228,7 +614,40 @@ def _is_numeric(values):
     return not filled.empty and pd.to_numeric(filled, errors="coerce").notna().mean() >= 0.5
 
 
-def _refuse_rows(bad, values, path, rule):
+def _has_commas(values):
+    """Tell whether most filled cells are numbers with a comma in them."""
+    filled = values.dropna().head(1000)
+    if filled.empty or pd.api.types.is_numeric_dtype(filled):
+        return False
+    return filled.astype("str").str.fullmatch(r"\s*[-+]?[\d.]*,[\d.,]*\d\s*").mean() >= 0.5
+
+
+def _is_counter(values):
+    """Tell whether a column counts rows: whole numbers, each the same step from the last."""
+    if len(values) < 3 or values.dtype.kind not in "iu":
+        return False
+    steps = np.diff(values.to_numpy())
+    return steps[0] != 0 and bool((steps == steps[0]).all())
+
+
+def _columns(table, names, column, path, allow_missing, decimal, notes):
+    """Return the chosen columns as float64, without those of one value if none was named."""
+    table = table[list(dict.fromkeys(names))]
+    frame = pd.DataFrame(
+        {name: _numbers(table[name], path, allow_missing, decimal) for name in table}
+    )
+    constant = [name for name in frame if frame[name].nunique() < 2]
+    if constant and (column is not None or len(constant) == len(frame.columns)):
+        one = len(constant) == 1
+        what = f"{_show(table[constant[0]].iloc[0])} in every line"
+        which = f"column {constant[0]!r}" if one else f"columns {_quoted(constant)}"
+        refuse(f"{path}: {which}", "vary, or there is nothing to learn", what)
+    if constant:
+        notes.append(f"Columns left out, as they hold one value only: {_quoted(constant)}.")
+    return frame.drop(columns=constant)
+
+
+def _refuse_rows(bad, values, path, rule, hint=""):
     """Raise an error about the first of the rows marked in `bad`, if there are any."""
     bad = np.asarray(bad)
     if bad.any():
@@ -236,81 +655,405 @@ def _refuse_rows(bad, values, path, rule):
         also = f" and in {more} more" if more else ""
         # The index counts lines of the file, also where rows have been left out.
         what = f"{_show(values.iloc[first])} in line {values.index[first] + 2}{also}"
-        refuse(f"{path}: column {values.name!r}", rule, what)
+        refuse(f"{path}: column {values.name!r}", rule, what, hint)
 
 
 def _show(cell):
     """Return a cell as it stands in the file, in quotes if it is text."""
-    return repr(cell) if isinstance(cell, str) else str(cell)
+    return repr(cell[:60]) if isinstance(cell, str) else str(cell)
 
 
-def _numbers(values, path, allow_missing):
-    """Return a column as float64, sure to be finite and not constant."""
+def _numbers(values, path, allow_missing, decimal="."):
+    """Return a column as float64, sure to be finite."""
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    text = numbers.isna() & values.notna()
-    _refuse_rows(text, values, path, "hold numbers, with a decimal point")
+    text = (numbers.isna() & values.notna()).to_numpy()
+    rule = f"hold numbers, with a decimal {'point' if decimal == '.' else 'comma'}"
+    if text.any():
+        _refuse_rows(text, values, path, rule, _remedy(str(values.iloc[int(text.argmax())])))
     if not allow_missing:
         _refuse_rows(numbers.isna(), numbers, path, "have a number in each line")
     _refuse_rows(np.isinf(numbers), numbers, path, "hold finite numbers")
-    if numbers.nunique() < 2:
-        what = f"{_show(values.iloc[0])} in every line"
-        refuse(f"{path}: column {values.name!r}", "vary, or there is nothing to learn", what)
     return numbers
 
 
-def time_index(values, path, day_first=False):
-    """Return a column of dates as a DatetimeIndex that strictly increases.
+def _remedy(cell):
+    """Return which option would read a cell that is no number, as a sentence."""
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?", cell.strip()) and cell.count(",") > 1:
+        return " Pass thousands=','."
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+\.\d*", cell.strip()):
+        return " Pass thousands=','."
+    if re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})+,\d*", cell.strip()):
+        return " Pass decimal=',' and thousands='.'."
+    if re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell.strip()):
+        return " Pass thousands=',' or decimal=',', whichever it means."
+    if re.fullmatch(r"[-+]?\d*,\d+", cell.strip()):
+        return " Pass decimal=','."
+    return (
+        f" Pass missing={cell.strip()!r} if it marks a missing reading." if len(cell) < 10 else ""
+    )
+
+
+def _note_markers(frame, notes):
+    """Point out one extreme value that repeats far from all others, as -999 for "missing"."""
+    for name in frame:
+        counts = frame[name].value_counts().sort_index()
+        if len(counts) < 4:
+            continue
+        for at, rest in ((0, counts.index[1:]), (-1, counts.index[:-1])):
+            odd, times = counts.index[at], int(counts.iloc[at])
+            far = min(abs(odd - rest[0]), abs(odd - rest[-1])) > 3 * (rest[-1] - rest[0])
+            if times >= 3 and far:
+                notes.append(
+                    f"Column {name!r} holds {odd:g} in {times} rows, far from all other values: "
+                    f"pass missing='{odd:g}' if it marks a missing reading."
+                )
+
+
+def time_index(values, path, day_first=False, time_format=None):
+    """Return a column of times as an index that strictly increases.
 
     Parameters
     ----------
     values : pandas.Series
-        The dates as text, shape (n_rows,).
+        The times as text or numbers, shape (n_rows,).
     path : pathlib.Path
         The file they come from, for the error message.
     day_first : bool, default=False
         Read 01/02/2014 as 1 February.
+    time_format : str, optional
+        As `read_csv` takes it.
 
     Returns
     -------
-    pandas.DatetimeIndex
-        Without time zone, in microseconds, named after the column.
+    pandas.DatetimeIndex or pandas.Index
+        Without time zone, in microseconds, named after the column; numbers if it is a counter.
 
     Raises
     ------
     DataError
-        If a cell is not a date, or the dates are unsorted or repeated.
+        If a cell is not a time, or the times are unsorted or repeated.
 
     Examples
     --------
     >>> time_index(pd.Series(["02-Jan-86", "03-Jan-86"]), "a.csv").year.tolist()
     [1986, 1986]
     """
-    times = _parse_times(values.astype("str"), day_first)
-    _refuse_rows(times.isna(), values, path, "hold dates in one format (see also `day_first`)")
-    step = times.diff()
-    rule = "hold times in order, oldest first (see also `day_first`)"
-    _refuse_rows(step < pd.Timedelta(0), values, path, rule)
-    _refuse_rows(step == pd.Timedelta(0), values, path, "hold each time only once")
-    # One resolution, whichever this version of pandas would have chosen.
-    return pd.DatetimeIndex(times, name=values.name).as_unit("us")
+    times = _times(values, path, day_first, time_format, [])
+    _check_order(times, values, path)
+    return _as_index(times.rename(values.name))
 
 
-def _parse_times(text, day_first):
+def _times(values, path, day_first, time_format, notes):
+    """Return the times of a column, each of which could be read."""
+    text = values.astype("str").str.strip().where(values.notna())
+    times = _read_times(text, day_first, time_format, notes)
+    if times is None:
+        times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
+    if time_format is None:
+        rule = "hold dates in one format (see also `time_format` and `day_first`)"
+    else:
+        rule = f"hold times as time_format={time_format!r} reads them"
+    _refuse_rows(times.isna(), values, path, rule)
+    if times.dtype.kind not in "iuf":
+        # One resolution, whichever this version of pandas would have chosen.
+        times = times.dt.as_unit("us")
+    return times
+
+
+def _read_times(text, day_first, time_format, notes):
+    """Return times or a counter, NaT where a cell could not be read, None if no cell could."""
+    if time_format == "counter":
+        numbers = pd.to_numeric(text, errors="coerce")
+        return numbers.where(np.isfinite(numbers.astype("float64")))
+    if time_format in ("unix", *_UNIX):
+        return _unix_times(text, None if time_format == "unix" else time_format)
+    if time_format is not None:
+        return _strptime(text, time_format)
+    filled = text.dropna()
+    if not filled.empty and filled.str.fullmatch(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?").all():
+        return _times_of_numbers(text, filled, notes)
+    return _parse_times(text, day_first, notes)
+
+
+def _times_of_numbers(text, filled, notes):
+    """Read a column of numbers: dates such as 20240131, Unix times by their size, or a counter."""
+    form = _DIGITS.get(len(filled.iloc[0]))
+    if form and (filled.str.len() == len(filled.iloc[0])).all():
+        times = _strptime(text, form)
+        read = times.dropna()
+        if len(read) == len(filled) and read.dt.year.between(1900, 2100).all():
+            notes.append(f"Times such as {filled.iloc[0]} were read as {form}.")
+            return times
+    times = _unix_times(text, None)
+    if times is not None:
+        unit = _unix_unit(pd.to_numeric(filled))
+        notes.append(f"Times such as {filled.iloc[0]} were read as Unix time in {unit}.")
+        return times
+    numbers = pd.to_numeric(text)
+    steps = numbers.dropna().diff().dropna()
+    if (steps >= 0).all() or (steps <= 0).all():
+        notes.append(f"Times such as {filled.iloc[0]} are a counter, no dates (see `time_format`).")
+        return numbers
+    return None
+
+
+def _unix_unit(numbers):
+    """Return the unit in which all these numbers are Unix times after 1973, or None."""
+    for unit, low in _UNIX.items():
+        if ((numbers >= low) & (numbers < 100 * low)).all():
+            return unit
+    return None
+
+
+def _unix_times(text, unit):
+    """Read Unix times in a unit, or in that which their size tells; None if it tells none."""
+    numbers = pd.to_numeric(text, errors="coerce")
+    unit = unit or _unix_unit(numbers.dropna())
+    if unit is None or numbers.dropna().empty:
+        return None
+    parts = 1_000_000 / {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    if numbers.dtype.kind in "iu":  # exact also beyond 2 ** 53
+        micro = numbers * int(parts) if parts >= 1 else numbers // 1000
+        micro = micro.where(numbers.abs() < 100 * _UNIX[unit]).astype("Int64")
+    else:
+        micro = (numbers * parts).round().where(numbers.abs() < 100 * _UNIX[unit]).astype("Int64")
+    return pd.to_datetime(micro, unit="us", errors="coerce")
+
+
+def _strptime(text, form):
+    """Read times in one format as UTC without a zone, NaT where a cell has another."""
+    try:
+        times = pd.to_datetime(text, format=form, utc=True, errors="coerce")
+    except ValueError as error:
+        reason = str(error).rstrip(".")
+        raise ValueError(
+            f"`time_format` must be a format of strptime ({reason}). Received: time_format={form!r}"
+        ) from error
+    return times.dt.tz_localize(None).dt.as_unit("us")
+
+
+def _parse_times(text, day_first, notes):
     """Parse dates in the one format that leaves the fewest of them unread."""
-    best = pd.Series(pd.NaT, index=text.index)
-    # Left to itself, pandas would guess the century of "02-Jan-86" from today's date.
-    for form in ("ISO8601", "%d-%b-%y", None):
-        options = {"format": form, "dayfirst": day_first, "utc": True, "errors": "coerce"}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.filterwarnings("error", message="Could not infer format")
-            try:
-                times = pd.to_datetime(text, **options)
-            except UserWarning:
-                continue
+    best = _strptime(text, "ISO8601")
+    if best.count() == text.count():
+        return best
+    text, day_later = _cleaned(text, notes)
+    filled = text.dropna()
+    for form in ["ISO8601", *_forms(filled.iloc[0] if len(filled) else "", day_first, notes), None]:
+        if form is None:
+            times = _guessed(text, day_first)
+        elif isinstance(form, str):
+            times = _strptime(text, form)
+        else:  # one kind of date, with the clock written in several ways
+            times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
+            for one in form:
+                if times.isna().any():
+                    times = times.fillna(_strptime(text.where(times.isna()), one))
         if times.count() > best.count():
-            best = times.dt.tz_localize(None)
+            best = times + pd.to_timedelta(day_later.astype(int), unit="D")
+        if best.count() == text.count():
+            break
     return best
+
+
+def _guessed(text, day_first):
+    """Let pandas guess the one format from the first cell."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", message="Could not infer format")
+        try:
+            times = pd.to_datetime(text, dayfirst=day_first, utc=True, errors="coerce")
+        except UserWarning:
+            return pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
+    return times.dt.tz_localize(None).dt.as_unit("us")
+
+
+def _cleaned(text, notes):
+    """Write times in one way: a point before fractions, AM and PM, offsets for names of zones.
+
+    Returns the texts, and where the clock said 24:00, which is 00:00 of the next day.
+    """
+    text = text.str.replace(r"(?<=:\d\d),(?=\d)", ".", regex=True)
+    text = text.str.replace(r"(?<=\d) ?([AaPp])\.?[Mm]\.?(?![A-Za-z])", r" \1M", regex=True)
+    text = text.str.replace(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +", "", regex=True)
+    text = text.str.replace(r"(?<=\d) +(?=[-+]\d\d:?\d\d$)", "", regex=True)
+    text = text.str.replace(r"(?<=\d)\[[A-Za-z_/]+\]$", "", regex=True)  # a zone beside its offset
+    found = text.str.extract(_ZONE)
+    known = found[1].isin(list(_ZONES))
+    if known.any():
+        hours = found[1][known].map(_ZONES).astype(int)
+        offsets = hours.map(lambda hour: f"{hour:+03d}:00")
+        text = text.where(~known, found[0].str.strip().str.cat(offsets.reindex(text.index)))
+        used = ", ".join(f"{name} = UTC{_ZONES[name]:+d}" for name in sorted(set(found[1][known])))
+        notes.append(f"Zones were taken as {used}; times are in UTC.")
+    day_later = text.str.contains(_HOUR_24).fillna(False).astype(bool)
+    if day_later.any():
+        text = text.str.replace(_HOUR_24, "00:00", regex=True).where(day_later, text)
+        notes.append(f"24:00 is 00:00 of the next day. Rows: {int(day_later.sum())}.")
+    return text, day_later
+
+
+def _forms(cell, day_first, notes):
+    """Return the formats of dates that a cell can have, each a list of what its clock may be."""
+    month = re.fullmatch(_YEAR_OF_MONTH, cell)
+    if month:
+        sign = cell[len(month[1])]
+        first = "%Y" if len(month[1]) == 4 and month[1].isdigit() else _month(month[1])
+        last = "%m" if first == "%Y" else _year(month[2])
+        # "01/24" and "Jan 24" may name a day as well as a year.
+        unsure = last == "%y" and (first == "%m" or sign in " ,")
+        return [] if unsure else [first + sign + last]
+    day = re.fullmatch(_DAY, cell)
+    if not day:
+        return []
+    first, sign, second, third, clock, half, zone = day.groups()
+    date = sign.join(_order(first, sign, second, third, day_first))
+    either = sign != "." and not day_first and f"{first}{second}".isdigit()
+    if either and max(int(first), int(second)) <= 12:
+        notes.append(f"Dates such as {cell} were read month first (see `day_first`).")
+    gap = cell[day.end(4) : day.start(5)] if clock else " "
+    hour, end = ("%I", (half[0] if half[0] == " " else "") + "%p") if half else ("%H", "")
+    end += "%z" if zone else ""
+    clocks = (f"{gap}{hour}:%M:%S", f"{gap}{hour}:%M", f"{gap}{hour}:%M:%S.%f")
+    # May may be short for nothing; a day without a clock is midnight.
+    dates = [date, date.replace("%b", "%B")] if "may" in cell.lower() else [date]
+    return [[one + clock + end for clock in clocks] + [one] for one in dates]
+
+
+def _order(first, sign, second, third, day_first):
+    """Return the codes of the three parts of a date."""
+    if len(first) == 4 and first.isdigit():
+        return ["%Y", _month(second), "%d"]
+    if first.isalpha():
+        return [_month(first), "%d", _year(third)]
+    if int(first) > 31:
+        return ["%y", _month(second), "%d"]
+    if second.isalpha():
+        return ["%d", _month(second), _year(third)]
+    leading = (day_first or sign == "." or int(first) > 12) and int(second) <= 12
+    return ["%d", "%m", _year(third)] if leading else ["%m", "%d", _year(third)]
+
+
+def _month(part):
+    """Return the code of a month as it is written."""
+    if part.isdigit():
+        return "%m"
+    return "%b" if len(part) == 3 else "%B"
+
+
+def _year(part):
+    """Return the code of a year as it is written."""
+    return "%Y" if len(part) == 4 else "%y"
+
+
+def _check_order(times, cells, path):
+    """Check that times increase."""
+    step = times.diff()
+    zero = pd.Timedelta(0) if step.dtype.kind == "m" else 0
+    rule = "hold times in order, oldest first (see also `day_first`)"
+    _refuse_rows(step < zero, cells, path, rule)
+    hint = " See `repeated`, or `tag` if it has several series."
+    _refuse_rows(step == zero, cells, path, "hold each time only once", hint)
+
+
+def _in_order(table, rows, repeated, path, notes):
+    """Return rows whose times increase: newest first is turned round, repeated ones left out."""
+    times, dropped = rows["time"], 0
+    if repeated == "first":
+        again = times.duplicated()
+        dropped = int(again.sum())
+        table, rows = table[~again], rows[~again]
+    if dropped:
+        notes.append(f"Rows left out, as their time stood in a row before: {dropped}.")
+    times = rows["time"]
+    if len(times) > 1 and times.iloc[0] > times.iloc[-1] and times.is_monotonic_decreasing:
+        table, rows = table.iloc[::-1], rows.iloc[::-1]
+        notes.append("The rows stand newest first in the file; they were sorted, oldest first.")
+    _check_order(rows["time"], rows["cell"].rename(rows.attrs["clock"]), path)
+    rows.attrs["dropped"] = dropped
+    return table, rows
+
+
+def _as_index(times):
+    """Return times as the index of a frame."""
+    if times.dtype.kind in "iuf":
+        return pd.Index(times.to_numpy(), name=times.name)
+    return pd.DatetimeIndex(times, name=times.name).as_unit("us")
+
+
+def _one_series(table, rows, tag, value, clock, column, path):
+    """Return a table with one row at each time; one in long format becomes so, or is refused."""
+    rows.attrs["clock"] = " ".join(clock)
+    if tag is None:
+        _check_long(table, rows["time"], clock, column, path)
+        return table, rows, clock
+    wide, rows = _pivot(table, rows, tag, value, clock, path)
+    return wide, rows, []
+
+
+def _check_long(table, times, clock, column, path):
+    """Refuse a file that holds several series, one below or between the other."""
+    chosen = [column] if isinstance(column, str) else list(column or ())
+    rest = [name for name in table if name not in clock and name not in chosen]
+    again = times.duplicated(keep=False).mean() >= 0.3
+    for name in rest:
+        tags = table[name]
+        if not 2 <= tags.nunique() <= min(TAGS, len(table) / 2):
+            continue
+        if again:
+            found = not pd.DataFrame({"time": times, "tag": tags}).duplicated().any()
+        else:
+            mixed = not _is_numeric(tags) and (tags != tags.shift()).mean() > 0.5
+            found = mixed and _apart(table, tags, [*chosen] or rest)
+        if found:
+            shown = _quoted(tags.dropna().unique().tolist()[:4])
+            what = f"{tags.nunique()} series, named in column {name!r} ({shown})"
+            numbers = [
+                one for one in [*chosen, *rest] if one in table and one != name
+            ]  # fmt: skip
+            numbers = [one for one in numbers if _is_numeric(table[one])]
+            option = f"tag={name!r}" + (f", value={numbers[0]!r}" if numbers else "")
+            hint = f" Pass {option} for one column of each."
+            refuse(path, "hold one series in each column, not the long format", what, hint)
+
+
+def _apart(table, tags, names):
+    """Tell whether the numbers under different tags have nothing in common."""
+    for name in names:
+        if name not in table or not _is_numeric(table[name]) or name == tags.name:
+            continue
+        groups = pd.to_numeric(table[name], errors="coerce").groupby(tags)
+        ends = pd.DataFrame({"low": groups.quantile(0.05), "high": groups.quantile(0.95)})
+        ends = ends.sort_values("low")
+        if (ends["low"].to_numpy()[1:] > ends["high"].to_numpy()[:-1]).any():
+            return True
+    return False
+
+
+def _pivot(table, rows, tag, value, clock, path):
+    """Return one column for each tag, one row for each time; the index is that of its first row."""
+    (tag,) = _require([tag], table.columns, path)
+    if value is None:
+        numbers = [one for one in table if one not in (*clock, tag) and _is_numeric(table[one])]
+        if len(numbers) != 1:
+            refuse(path, "have one column of numbers, or pass `value`", _quoted(numbers) or "none")
+        value = numbers[0]
+    (value,) = _require([value], table.columns, path)
+    tags = table[tag]
+    _refuse_rows(tags.isna(), tags, path, "name a series in each line")
+    if tags.nunique() > 1000:
+        refuse(f"{path}: column {tag!r}", "name at most 1,000 series", tags.nunique())
+    tags = tags.astype("str").str.strip()
+    again = pd.DataFrame({"time": rows["time"], "tag": tags}).duplicated()
+    cells = rows["cell"].rename(rows.attrs["clock"])
+    _refuse_rows(again, cells, path, f"hold each time only once for each {tag!r}")
+    # Text among the numbers stays as it is, for the error of its line.
+    index = pd.MultiIndex.from_arrays([rows["time"].to_numpy(), tags.to_numpy()])
+    numbers = _numbers(table[value], path, allow_missing=True).to_numpy()
+    wide = pd.Series(numbers, index).unstack()  # noqa: PD010 - no pair comes twice
+    wide.columns = [str(name) for name in wide.columns]
+    first = rows.drop_duplicates("time").sort_values("time")
+    return wide.set_axis(first.index), first
 
 
 def _check_gaps(index, path, max_gap):

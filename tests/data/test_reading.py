@@ -77,8 +77,8 @@ BAD_FILES = {
     "too few rows": (daily(), {"min_rows": 30}, "at least 30 rows of data. Received: 28."),
     "unsorted": (daily({9: "2019-01-08,1"}), {"time": "date"},
                  "oldest first (see also `day_first`). Received: '2019-01-08' in line 9."),
-    "newest first": (lines([f"{day},{day[-2:]}" for day in reversed(DAYS)]), {"time": "date"},
-                     "'2020-01-27' in line 3 and in 26 more."),
+    "newest first, but for one": (lines(["2020-01-03,1", "2020-01-02,2", "2020-01-04,3"]),
+                                  {"time": "date"}, "'2020-01-02' in line 3."),
     "duplicate time": (daily({9: "2020-01-07,1"}), {"time": "date"},
                        "must hold each time only once. Received: '2020-01-07' in line 9."),
     "gap": (daily({29: "2020-02-07,1"}), {"time": "date"},
@@ -207,7 +207,9 @@ def test_columns_by_name_by_list_and_by_default(tmp_path):
     assert list(frame) == ["power", "speed"]
     assert set(frame.dtypes) == {np.dtype("float64")}
     assert (frame.index.name, frame.index[-1]) == ("step", 27)
-    assert frame.attrs == {"name": "series", "title": "series.csv", "rows": 28, "unit": ""}
+    assert frame.attrs == {"name": "series", "title": "series.csv", "rows": 28} | {
+        "unit": "", "dropped": 0, "notes": [],
+    }  # fmt: skip
 
 
 def test_missing_values_and_gaps_pass_on_request(tmp_path):
@@ -277,7 +279,7 @@ def test_real_files_are_read_as_they_are(name, arguments, shape):
         (
             "ucr/135_UCR_Anomaly_InternalBleeding16_1200_4187_4199.txt",
             {"column": "x"},
-            "column 'x'",
+            "must have a header line. Received: a first line of numbers",
         ),
     ],
 )
@@ -285,3 +287,340 @@ def test_real_files_with_real_faults_are_refused(name, arguments, message):
     with pytest.raises(DataError) as caught:
         read_csv(shared(name), **arguments)
     assert message in str(caught.value)
+
+
+def case(name):
+    path = SHARED.parent / "cases" / name
+    if not path.exists():
+        pytest.skip(f"needs {name}, which is not part of the project")
+    return path
+
+
+def table(cells, header="t;x"):
+    """Rows of a time and a reading, with a separator that no time has."""
+    return lines([f"{cell};{i * i % 7}.5" for i, cell in enumerate(cells)], header)
+
+
+def noted(frame, words):
+    return any(words in note for note in frame.attrs["notes"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "arguments", "second"),
+    [
+        (["01/01/2024 12:00:00 AM", "01/01/2024 12:10:00 AM"], {}, "2024-01-01 00:10"),
+        (["01/31/2024 12:50 PM", "01/31/2024 1:00 PM"], {}, "2024-01-31 13:00"),
+        (["1/31/2024 11:50 p.m.", "2/1/2024 12:00 a.m."], {}, "2024-02-01"),
+        (["2024-01-01 12:00:00 AM", "2024-01-01 01:00:00 AM"], {}, "2024-01-01 01:00"),
+        (["01/02/24", "01/03/24"], {}, "2024-01-03"),
+        (["01/02/24", "02/02/24"], {"day_first": True}, "2024-02-02"),
+        (["31/12/24 23:00", "01/01/25 00:00"], {}, "2025-01-01"),
+        (["31.12.24", "01.01.25"], {}, "2025-01-01"),
+        (["01.02.2024", "02.02.2024", "13.02.2024"], {}, "2024-02-02"),
+        (["2024-01-01 00:00:00,500", "2024-01-01 00:00:01,000"], {}, "2024-01-01 00:00:01"),
+        (["31.12.2024 23:00", "31.12.2024 24:00"], {}, "2025-01-01"),
+        (["2024-01-31T23:00", "2024-01-31T24:00"], {}, "2024-02-01"),
+        (["Jan-24", "Feb-24"], {}, "2024-02-01"),
+        (["April 2024", "May 2024"], {}, "2024-05-01"),
+        (["May 1, 2024", "June 1, 2024"], {}, "2024-06-01"),
+        (["12/2023", "01/2024"], {}, "2024-01-01"),
+        (["202401", "202402", "202403"], {}, "2024-02-01"),
+        (["20240101000000", "20240101001000"], {}, "2024-01-01 00:10"),
+        (["20240101 0000", "20240101 0010"], {"time_format": "%Y%m%d %H%M"}, "2024-01-01 00:10"),
+        (["2024-01-01 00:00 UTC", "2024-01-01 01:00 UTC"], {}, "2024-01-01 01:00"),
+        (["2024-10-27 02:30 CEST", "2024-10-27 02:00 CET"], {}, "2024-10-27 01:00"),
+        (["01/01/2024 11:00 PM EST", "01/02/2024 12:00 AM EST"], {}, "2024-01-02 05:00"),
+        (["2024-01-01T01:00+01:00[Europe/Paris]", "2024-01-01T02:00+01:00[Europe/Paris]"], {},
+         "2024-01-01 01:00"),
+        (["Mon, 01 Jan 2024 00:00:00 GMT", "Mon, 01 Jan 2024 01:00:00 GMT"], {},
+         "2024-01-01 01:00"),
+        (["01/01/2024", "01/01/2024 00:10"], {}, "2024-01-01 00:10"),  # midnight without a clock
+        (["1700000000", "1700000300"], {}, "2023-11-14 22:18:20"),
+        (["1700000000.25", "1700000300.5"], {}, "2023-11-14 22:18:20.5"),
+        (["1700000000000", "1700000300000"], {}, "2023-11-14 22:18:20"),
+        (["1700000000000000", "1700000300000000"], {}, "2023-11-14 22:18:20"),
+        (["1700000000000000001", "1700000300000000001"], {}, "2023-11-14 22:18:20"),
+        (["0", "60"], {"time_format": "s"}, "1970-01-01 00:01"),
+        (["2019", "2020"], {"time_format": "%Y"}, "2020-01-01"),
+    ],
+)  # fmt: skip
+def test_common_forms_of_times_are_read(tmp_path, cells, arguments, second):
+    frame = read_csv(write(tmp_path, table(cells)), time="t", sep=";", **arguments)
+    assert frame.index[1] == pd.Timestamp(second)
+    assert str(frame.index.dtype) == "datetime64[us]"
+
+
+@pytest.mark.parametrize("cells", [range(1000, 1900), range(0, 40, 4), [0.5, 1.5, 4], [2019, 2020]])
+def test_a_counter_stays_a_counter(tmp_path, cells):
+    frame = read_csv(write(tmp_path, table(cells)), time="t", sep=";")
+    assert frame.index.tolist() == list(cells)
+    assert frame.index.name == "t"
+    assert noted(frame, "are a counter, no dates (see `time_format`)")
+
+
+def test_what_is_taken_for_granted_of_times_is_said(tmp_path):
+    def notes(*cells):
+        frame = read_csv(write(tmp_path, table(cells)), time="t", sep=";")
+        return " ".join(frame.attrs["notes"])
+
+    assert "month first (see `day_first`)" in notes("01/02/2024", "02/02/2024")
+    assert notes("2024-01-02", "2024-01-03") == ""
+    assert "Unix time in ms" in notes("1700000000000", "1700000300000")
+    assert "EST = UTC-5; times are in UTC" in notes("2024-01-01 01:00 EST", "2024-01-01 02:00 EST")
+    assert "24:00 is 00:00 of the next day. Rows: 1." in notes(
+        "2024-01-01 23:00", "2024-01-01 24:00"
+    )
+
+
+def test_an_error_of_a_time_names_the_option_and_shows_the_cell(tmp_path):
+    path = write(tmp_path, table(["2024-01-01", "01 of May"]))
+    message = r"see also `time_format` and `day_first`\)\. Received: '01 of May' in line 3\."
+    with pytest.raises(DataError, match=message):
+        read_csv(path, time="t", sep=";")
+    with pytest.raises(DataError, match=r"as time_format='%d' reads them\. Received: '2024-01-01'"):
+        read_csv(path, time="t", sep=";", time_format="%d")
+    for unsure in ("Jan 24", "01/24", "24-Jan"):  # a day, or a year?
+        with pytest.raises(DataError, match="`time_format`"):
+            read_csv(write(tmp_path, table([unsure, "Feb 24"])), time="t", sep=";")
+    for wrong in ("year", 3, "%Q"):
+        with pytest.raises(ValueError, match="`time_format` must be a format"):
+            read_csv(path, time="t", sep=";", time_format=wrong)
+
+
+def test_date_and_time_in_two_columns(tmp_path):
+    rows = ["31/12/2024;23:50:00;1;5", "01/01/2025;00:00:00;2;4"]
+    path = write(tmp_path, lines(rows, "Date;Time;a;b"))
+    for time_ in ("Date,Time", ["Date", "Time"]):
+        frame = read_csv(path, time=time_, sep=";")
+        assert frame.index[1] == pd.Timestamp("2025-01-01")
+        assert (frame.index.name, list(frame)) == ("Date Time", ["a", "b"])
+    with pytest.raises(DataError, match="have a column 'Date,Tim'"):
+        read_csv(path, time="Date,Tim", sep=";")
+
+
+def test_rows_above_and_below_the_header(tmp_path):
+    rows = ["2020-01-02,1.5,7", "2020-01-03,2.5,8.5", "2020-01-06,1,9"]
+    tickers = ["Ticker,A,B", "Date,,", *rows]
+    frame = read_csv(write(tmp_path, lines(tickers, "Price,Close,Close")), time="Date")
+    assert list(frame) == ["Close A", "Close B"]
+    assert len(frame) == 3
+    assert noted(frame, "below the header, as they hold no data: Ticker,A,B; Date,,.")
+    units = read_csv(write(tmp_path, lines(["s,degC,Pa", *rows], "time,a,b")), time="time")
+    assert list(units) == ["a", "b"]
+    for header in ("# made by a logger\n#datatype,double,double\ntime,a,b", "# made\n# time,a,b"):
+        frame = read_csv(write(tmp_path, lines(rows, header)), time="time")
+        assert (list(frame), len(frame)) == (["a", "b"], 3)
+    marked = lines([f"{i},{row}" for i, row in enumerate(rows)], "#,time,a,b")
+    assert list(read_csv(write(tmp_path, marked), time="time")) == ["a", "b"]
+
+
+def test_lines_are_counted_from_the_top_of_the_file_under_any_header(tmp_path):
+    rows = ["Ticker,A", "Date,", "2020-01-02,1", "2020-01-03,x", "2020-01-06,1"]
+    path = write(tmp_path, lines(rows, "# note\nPrice,Close"))
+    with pytest.raises(DataError, match=r"'x' in line 6\."):
+        read_csv(path, time="Date")
+
+
+def test_titles_above_the_header(tmp_path):
+    path = write(tmp_path, "Station 5\n\n" + daily())
+    with pytest.raises(DataError, match=r"'Station 5' in line 1\. Pass skip_rows=2 if titles"):
+        read_csv(path, time="date")
+    assert len(read_csv(path, time="date", skip_rows=2)) == 28
+    with pytest.raises(DataError, match="of `skip_rows`"):
+        read_csv(path, skip_rows=80)
+    with pytest.raises(ValueError, match="`skip_rows` must be"):
+        read_csv(path, skip_rows=-1)
+
+
+def test_a_file_without_header_is_refused_with_the_remedy(tmp_path):
+    rows = ["19.8,49.9", "21.2,51.4", "22.1,51.3"]
+    path = write(tmp_path, lines(rows[1:], rows[0]))
+    with pytest.raises(DataError, match=r"a first line of numbers, '19.8', '49.9'\. Name its col"):
+        read_csv(path)
+    frame = read_csv(path, names="a,b")
+    assert frame["a"].tolist() == [19.8, 21.2, 22.1]
+    with pytest.raises(DataError, match="one column for each of `names`, 3"):
+        read_csv(path, names="a,b,c")
+    # pandas calls columns 0, 1, 2 … if nobody names them.
+    assert list(read_csv(write(tmp_path, lines(rows, "0,1")))) == ["0", "1"]
+
+
+def test_blanks_around_names_do_not_matter(tmp_path):
+    path = write(tmp_path, lines(["2020-01-02,1", "2020-01-03,2"], "time ,temp "))
+    for column in ("temp", "temp ", ["temp "]):
+        assert list(read_csv(path, time="time ", column=column)) == ["temp"]
+
+
+def test_signs_of_numbers(tmp_path):
+    rows = ["2020-01-02;1.234,5;1,5", "2020-01-03;12,25;2,5", "2020-01-06;7;0,5"]
+    path = write(tmp_path, lines(rows, "time;a;b"))
+    with pytest.raises(DataError, match=r"Pass decimal=','\."):
+        read_csv(path, sep=";", column="b")
+    with pytest.raises(DataError, match=r"'a'.* Pass decimal=',' and thousands='\.'\."):
+        read_csv(path, sep=";", time="time")  # no text column to leave out
+    for decimal in (",", "auto"):
+        frame = read_csv(path, time="time", sep="auto", decimal=decimal, thousands=".")
+        assert frame["a"].tolist() == [1234.5, 12.25, 7]
+        assert frame["b"].tolist() == [1.5, 2.5, 0.5]
+    with pytest.raises(DataError, match=r"with a decimal comma\. Received: '1\.234,5' in line 2"):
+        read_csv(path, time="time", sep=";", decimal=",")
+    path = write(tmp_path, lines(['"1,234.5",1', '"1,234,567",2'], "a,b"))
+    with pytest.raises(DataError, match=r"Pass thousands=','\."):
+        read_csv(path, column="a")
+    assert read_csv(path, thousands=",")["a"].tolist() == [1234.5, 1234567]
+    # A comma that parts no thousands is no sign of thousands: 1,5 is not 15.
+    path = write(tmp_path, lines(['"1,500",1', '"1,5",2', '"2,000",4'], "a,b"))
+    with pytest.raises(DataError, match="'1,5' in line 3"):
+        read_csv(path, column="a", thousands=",")
+    with pytest.raises(ValueError, match="`thousands` must be"):
+        read_csv(path, thousands=".")
+    with pytest.raises(ValueError, match="`decimal` must be"):
+        read_csv(path, decimal="comma")
+
+
+def test_markers_of_missing_readings(tmp_path):
+    rows = [f"{day},{-999 if i % 9 == 4 else i % 5}" for i, day in enumerate(DAYS)]
+    path = write(tmp_path, lines([*rows[:-1], f"{DAYS[-1]},?"]))
+    with pytest.raises(DataError, match=r"'\?' in line 29\. Pass missing='\?' if it marks"):
+        read_csv(path, time="date")
+    frame = read_csv(path, time="date", missing="?", allow_missing=True)
+    assert noted(frame, "'close' holds -999 in 3 rows, far from all other values: pass missing=")
+    frame = read_csv(path, time="date", missing="?,-999", allow_missing=True)
+    assert frame["close"].isna().sum() == 4
+    assert frame.attrs["notes"] == []
+
+
+def test_empty_rows_of_separators_at_the_end(tmp_path):
+    frame = read_csv(write(tmp_path, daily() + ",\n ,\n\n,\n"), time="date")
+    assert len(frame) == 28
+    assert noted(frame, "at the end, as they hold nothing but separators: 3.")
+
+
+def test_newest_first_is_sorted_and_said(tmp_path):
+    path = write(tmp_path, lines([f"{day},{day[-2:]}.5" for day in reversed(DAYS)]))
+    frame = read_csv(path, time="date")
+    assert frame["close"].iloc[[0, -1]].tolist() == [1.5, 28.5]
+    assert frame.index.is_monotonic_increasing
+    assert noted(frame, "newest first")
+
+
+def test_columns_that_cannot_serve_are_left_out_and_named(tmp_path):
+    rows = [f"{5 + i},{day},{i % 3},{i % 4},7,8,north,{i * i}," for i, day in enumerate(DAYS)]
+    path = write(tmp_path, lines(rows, "row,date,a,b,valve,pump,site,c,void"))
+    frame = read_csv(path, time="date")
+    assert list(frame) == ["a", "b", "c"]
+    assert noted(frame, "one value only: 'valve', 'pump'.")
+    assert noted(frame, "text: 'site'.")
+    assert noted(frame, "a counter: 'row'.")
+    assert noted(frame, "nothing: 'void'.")
+    assert list(read_csv(path, time="date", exclude="a, c")) == ["b"]
+    assert list(read_csv(path, column=["row", "a"])) == ["row", "a"]
+    with pytest.raises(DataError, match="columns 'valve', 'pump' must vary"):
+        read_csv(path, column=["a", "valve", "pump"])
+    with pytest.raises(DataError, match="have a column 'd'"):
+        read_csv(path, exclude=["d"])
+
+
+def test_rows_with_a_repeated_time_are_counted(tmp_path):
+    rows = [f"2020-01-{day:02},{day % 4}" for day in (1, 2, 2, 3, 4, 4, 5)]
+    frame = read_csv(write(tmp_path, lines(rows)), time="date", repeated="first")
+    assert frame.attrs["dropped"] == 2
+    assert noted(frame, "Rows left out, as their time stood in a row before: 2.")
+
+
+@pytest.mark.parametrize("order", ["pairs", "blocks", "interleaved"])
+def test_a_file_in_long_format_is_recognised_and_turned(tmp_path, order):
+    late = 30 if order == "interleaved" else 0
+    rows = [f"2024-01-01 {hour:02}:00,temp,{20 + hour % 5}" for hour in range(24)]
+    other = [f"2024-01-01 {hour:02}:{late:02},press,{3000 + hour % 7}" for hour in range(24)]
+    both = (
+        rows + other
+        if order == "blocks"
+        else [row for pair in zip(rows, other, strict=True) for row in pair]
+    )
+    path = write(tmp_path, lines(both, "time,tag,value"))
+    for repeated in ("refuse", "first"):
+        with pytest.raises(DataError, match="Pass tag='tag', value='value' for one column of each"):
+            read_csv(path, time="time", column="value", repeated=repeated)
+    frame = read_csv(path, time="time", tag="tag", allow_missing=bool(late))
+    assert sorted(frame) == ["press", "temp"]
+    assert frame["temp"].dropna().tolist() == [20 + hour % 5 for hour in range(24)]
+    assert frame["press"].dropna().tolist() == [3000 + hour % 7 for hour in range(24)]
+    assert list(read_csv(path, time="time", tag="tag", column="temp", allow_missing=True)) == [
+        "temp"
+    ]
+    twice = write(tmp_path, lines([*both, both[3]], "time,tag,value"))
+    with pytest.raises(DataError, match=r"only once for each 'tag'.* in line 50\."):
+        read_csv(twice, time="time", tag="tag")
+
+
+def test_a_state_beside_the_readings_is_no_long_format(tmp_path):
+    rows = [f"{day},{'on' if i % 2 else 'off'},{i % 5}" for i, day in enumerate(DAYS)]
+    assert list(read_csv(write(tmp_path, lines(rows, "date,state,x")), time="date")) == ["x"]
+
+
+def test_a_torn_archive_is_refused(tmp_path):
+    path = tmp_path / "series.csv.bz2"
+    whole = bz2.compress(daily().encode())
+    for content in (whole[: len(whole) // 2], b"no archive"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="bz2 archive"):
+            read_csv(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "shape"),
+    [
+        ("02_clock_formats/ampm.csv", {"time": "time", "day_first": True}, (299, 1)),
+        ("02_clock_formats/comma_ms.csv", {"time": "time", "sep": ";"}, (299, 1)),
+        ("02_clock_formats/hour24.csv", {"time": "time"}, (299, 1)),
+        ("02_clock_formats/logger.csv", {"time": "Date Time, GMT-05:00"}, (299, 2)),
+        ("03_epoch/epoch_s.csv", {"time": "timestamp"}, (900, 1)),
+        ("03_epoch/epoch_ms.csv", {"time": "timestamp"}, (900, 1)),
+        ("03_epoch/elapsed_1000.csv", {"time": "t"}, (900, 1)),
+        ("05_long_format/long.csv", {"time": "time", "tag": "tag"}, (900, 2)),
+        ("05_long_format/long_blocks.csv", {"time": "time", "tag": "machine"}, (900, 2)),
+        ("07_three_header_rows/three_headers.csv", {"time": "Date"}, (297, 5)),
+        ("09_names_of_columns/trailing_space.csv", {"time": "time ", "column": "temp "}, (399, 1)),
+        ("09_names_of_columns/logger24.csv", {"time": "Date Time, GMT-05:00"}, (399, 2)),
+        ("11_date_and_time_apart/blank_rows.csv", {"time": "time", "sep": ";"}, (900, 2)),
+        ("11_date_and_time_apart/date_time.csv",
+         {"time": "Date,Time", "sep": ";", "day_first": True, "missing": "?",
+          "allow_missing": True}, (900, 2)),
+        ("14_no_header_line/headerless.csv", {"names": "time,a,b,c,d", "time": "time"}, (900, 1)),
+    ],
+)  # fmt: skip
+def test_cases_are_read(name, arguments, shape):
+    assert read_csv(case(name), **arguments).shape == shape
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_files_are_read_or_refused_in_one_sentence(tmp_path, seed):
+    """Bytes are put in, taken out and cut off; no other error, no index out of order."""
+    chance = np.random.default_rng(seed)
+    odd = [b",", b";", b"\n", b'"', b"#", b"-999", b"nan", b"1e400", b"24:00", b" ", b"Z", b"\xff"]
+    odd += [b"+01:00", b"AM", b"9" * 25, b"-", b"0", b"Jan-24", b"True", b"1_0", b"CET", b"\0"]
+    starts = [daily(), table(range(1000, 1040)), table([f"{day} 11:00 PM" for day in DAYS])]
+    starts += [table([1_700_000_000 + 60 * i for i in range(30)]), "# a\n" + daily()]
+    read, refusals = 0, []
+    for _ in range(150):
+        data = bytearray(starts[chance.integers(len(starts))].encode())
+        for _ in range(chance.integers(4)):
+            at = chance.integers(len(data))
+            if chance.random() < 0.6:
+                data[at:at] = odd[chance.integers(len(odd))]
+            else:
+                del data[at : at + chance.integers(1, 20)]
+        time_ = "date" if b"date" in data else "t"
+        path = write(tmp_path, bytes(data))
+        try:
+            frame = read_csv(path, time=time_, sep="auto", max_gap=None, allow_missing=True)
+        except DataError as error:
+            refusals.append(str(error))
+            continue
+        read += 1
+        assert frame.index.is_monotonic_increasing
+        assert frame.index.is_unique
+        assert set(frame.dtypes) == {np.dtype("float64")}
+    assert read > 20
+    assert not [text for text in refusals if "\n" in text]
