@@ -12,6 +12,7 @@ import pandas as pd
 
 from lib import models, thresholds
 from lib.errors import did_you_mean, whole
+from lib.preprocessing import Preprocessing
 
 KINDS = {
     "lstm_forecaster": models.build_lstm_forecaster,
@@ -74,6 +75,8 @@ def checked_recipe(**recipe):
     network = _checked_network(recipe["kind"], recipe["network"])
     options = _checked_options(recipe["threshold"], recipe["threshold_options"])
     changed = {"network": network, "threshold_options": options, "max_missing": float(share)}
+    if recipe.get("preprocessing") is not None:
+        changed["preprocessing"] = _checked_preprocessing(recipe["preprocessing"])
     return {**recipe, **changed}
 
 
@@ -275,6 +278,14 @@ def _checked_network(kind, network):
     _check_choice("activation", network.get("activation", "tanh"), ACTIVATIONS)
     # JSON knows no tuple, and the builders tell `()` from a list.
     return {name: tuple(v) if isinstance(v, list) else v for name, v in network.items()}
+
+
+def _checked_preprocessing(settings):
+    if not isinstance(settings, dict):
+        raise ValueError(f"`preprocessing` must be a dict of settings. Received: {settings!r}")
+    for name in settings:
+        _check_choice("preprocessing", name, inspect.signature(Preprocessing).parameters)
+    return Preprocessing(**settings).settings
 
 
 def _checked_options(threshold, options):

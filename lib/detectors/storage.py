@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lib.errors import DetectorError
 
-FORMAT, VERSION = "lstm-autoencoder-course/detector", 1
+FORMAT, VERSION = "lstm-autoencoder-course/detector", 2  # 1: without preprocessing
 JSON, MODEL = "detector.json", "model.keras"
 MAX_JSON_BYTES = 10_000_000
 

@@ -247,7 +247,7 @@ def edit(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": storage.VERSION + 1}, "version 2, newer than 1, the last this one can read"),
+        ({"version": storage.VERSION + 1}, "version 3, newer than 2, the last this one can read"),
         ({"version": "1"}, r"a damaged detector.json \(version='1'\)"),
         ({"version": None}, "a damaged detector.json"),
         ({"format": "somebody/else"}, "a detector.json of another format"),
