@@ -19,9 +19,13 @@ from lib.detectors.learning import Learning
 from lib.detectors.recipe import checked_recipe, checked_rows
 from lib.errors import DetectorError
 from lib.numpy_lstm import forward
-from lib.preprocessing import until
+from lib.preprocessing import seconds, until
 
 __all__ = ["Detector", "DetectorError"]
+
+FEWEST_STEPS = 3  # from which a usual one is taken
+STEP_RATIO = 2.0  # to the step of training, beyond which another one is meant
+FAR = 10  # standard deviations
 
 
 class Detector(Learning):
@@ -181,6 +185,8 @@ class Detector(Learning):
             resamples has one score for each step, the last of which is taken as complete.
         """
         frame = self._rows(series, "series")
+        for doubt in self.doubts(frame):
+            warnings.warn(doubt, stacklevel=2)
         scores = self._by_row(frame, lambda values: self._scores(self._row_errors(values))[:, None])
         scores = scores.iloc[:, 0].rename("score")
         scores.attrs["uncovered"] = int(scores.isna().sum())
@@ -230,6 +236,38 @@ class Detector(Learning):
         return self._by_row(
             frame, lambda values: self._shares(self._row_errors(values)), self.features_
         )
+
+    def doubts(self, series):
+        """Say what speaks against it that rows are such as were trained on.
+
+        Parameters
+        ----------
+        series : DataFrame or Series of n_times rows
+
+        Returns
+        -------
+        list of str
+            Of their step, where `preprocessing` was given, and of their size, where the detector
+            was stored before its preprocessing was. Empty if there is nothing to say.
+        """
+        frame, found = self._rows(series, "series"), []
+        steps, usual = seconds(frame.index), self.preprocessing_.step_
+        says_step = self.recipe["preprocessing"] and not self.preprocessing_.settings["resample"]
+        if says_step and usual and steps is not None and len(steps) >= FEWEST_STEPS:
+            step = float(np.median(steps))
+            if not usual / STEP_RATIO <= step <= usual * STEP_RATIO:
+                found.append(
+                    f"The usual step between rows is {step:g} seconds, in training it was {usual:g}"
+                )
+        if self._is_stored_before and len(frame):
+            sizes = np.abs(self._scaled(frame))
+            if np.nanmedian(np.append(sizes, 0.0)) > FAR:
+                found.append(
+                    f"Half of the readings are over {FAR} standard deviations from the training "
+                    f"mean. Were they preprocessed as in training, such as to returns? The "
+                    f"detector was stored without its preprocessing; what it was is unknown"
+                )
+        return found
 
     def expected(self, series):
         """What the network makes of each row, in the units of the series.
@@ -407,6 +445,8 @@ class Detector(Learning):
             first_line = str(error).strip().split("\n")[0]
             storage.refuse(folder, f"a damaged one ({type(error).__name__}: {first_line})")
         return detector
+
+    _is_stored_before = False  # the preprocessing was
 
     @property
     def _is_fitted(self):

@@ -193,6 +193,7 @@ class Learning:
         self.history_.attrs = dict(history["attrs"])
         self.n_windows_ = int(header["n_windows"])
         self.preprocessing_ = Preprocessing(**(self.recipe["preprocessing"] or {}))
+        self._is_stored_before = "preprocessing" not in header
         step = (header.get("preprocessing") or {}).get("step")
         if step is not None and not (np.isfinite(step) and step > 0):
             raise ValueError("`step` must be above 0")
