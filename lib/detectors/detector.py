@@ -6,7 +6,9 @@ and returns pandas. All scores are causal: a row's score uses that row and rows 
 
 import importlib.metadata
 import platform
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from lib import scoring
 from lib.backend import keras
 from lib.detectors import storage
 from lib.detectors.learning import Learning
-from lib.detectors.recipe import checked_recipe, checked_rows
+from lib.detectors.recipe import checked_recipe, checked_rows, count_parameters
 from lib.errors import DetectorError
 from lib.numpy_lstm import forward
 from lib.preprocessing import seconds, until
@@ -379,7 +381,8 @@ class Detector(Learning):
     def save(self, folder):
         """Store the detector: readable `detector.json`, and `model.keras` in Keras's own format.
 
-        The rows that `update` remembers are not stored.
+        The rows that `update` remembers are not stored. Plain Keras opens
+        `model.keras` without this package; it takes scaled rows.
 
         Parameters
         ----------
@@ -411,7 +414,9 @@ class Detector(Learning):
                 **packages,
             },
         }
-        storage.save(folder, header, self.model_.save)
+        # Without loss and optimiser, which plain Keras could not read, and nobody needs.
+        plain = keras.Model(self.model_.inputs, self.model_.outputs, name=self.model_.name)
+        storage.save(folder, header, plain.save)
 
     @classmethod
     def load(cls, folder):
@@ -433,17 +438,20 @@ class Detector(Learning):
         DetectorError
             If the folder is damaged, foreign, or written by a newer version.
         """
-        header, weights = storage.read(folder)
+        header, content = storage.read(folder, cls._parameters_of)
         try:
             detector = cls(**header["recipe"])
             detector._restore(header)
             detector.model_ = detector._build()
-            with warnings.catch_warnings():
+            with tempfile.TemporaryDirectory() as private, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what ends in an error all the same
+                weights = Path(private) / storage.MODEL
+                weights.write_bytes(content)
                 detector.model_.load_weights(weights)
+            if not all(np.isfinite(it).all() for it in detector.model_.get_weights()):
+                raise ValueError("weights that are no finite numbers")
         except Exception as error:
-            first_line = str(error).strip().split("\n")[0]
-            storage.refuse(folder, f"a damaged one ({type(error).__name__}: {first_line})")
+            storage.refuse(folder, storage.damage(error))
         return detector
 
     _is_stored_before = False  # the preprocessing was
@@ -459,6 +467,11 @@ class Detector(Learning):
     def _rows(self, series, name):
         self._check_fitted()
         return checked_rows(series, self.features_, name)
+
+    @classmethod
+    def _parameters_of(cls, header):
+        """Numbers that the network of a header learns; nothing is built."""
+        return count_parameters(cls(**header["recipe"]).recipe, len(header["features"]))
 
     @property
     def _needed(self):
