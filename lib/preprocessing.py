@@ -8,36 +8,216 @@ import numpy as np
 import pandas as pd
 from scipy import signal
 
+from lib.errors import did_you_mean
+
 FORMS = ("levels", "returns")
+STATISTICS = ("mean", "sum", "count", "min", "max", "last")
 FALLBACK_WINDOW = 30
 LONGEST_WINDOW = 200  # an LSTM goes through a window step by step: longer ones are for later
 FEWEST_WINDOWS = 50  # that share no row
 FEWEST_SCORES = 100  # below, the 99th percentile is nothing but the largest of them
 
 
-def prepare(series, rule="", form="levels"):
-    """Bring a series to an even clock and into the form to learn from.
+class Preprocessing:
+    """What is done to the rows of a series before a detector sees them, in training and later.
+
+    First the rows are resampled, then cut at gaps, then brought into their form.
+
+    Parameters
+    ----------
+    form : {"levels", "returns"}
+        The values themselves, or their log returns `log(x[t] / x[t-1])`; the first row, and the
+        first one after a gap, have none.
+    resample : str
+        Step of the new clock in pandas' words, such as "1h", "1D" or "W-FRI"; "" keeps the rows.
+        A step without any row is missing.
+    statistic : str
+        What a step becomes: "mean", "sum", "count", "min", "max" or "last" of its rows. "" is the
+        mean for levels and the last for returns.
+    max_gap : float
+        A step in time longer than so many expected ones is a gap: what lies before it says
+        nothing about what comes after. 0: there are no gaps.
+
+    Attributes
+    ----------
+    settings : dict
+        The arguments, checked.
+    step_ : float or None
+        The expected step in seconds, the median of the training rows' steps; None if their index
+        holds no times.
+
+    Raises
+    ------
+    ValueError
+        If a setting is of no use.
+
+    Examples
+    --------
+    >>> times = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-03", "2024-03-01"])
+    >>> prices = pd.DataFrame({"close": [1.0, np.e, 1.0, 5.0]}, times)
+    >>> preprocessing = Preprocessing("returns", max_gap=10).fit(prices)
+    >>> preprocessing.step_ / 3600
+    24.0
+    >>> [(start, piece.tolist()) for start, piece, _ in preprocessing.pieces(prices)]
+    [(1, [[1.0], [-1.0]]), (4, [])]
+    """
+
+    def __init__(self, form="levels", resample="", statistic="", max_gap=0.0):
+        _check_choice("form", form, FORMS)
+        if statistic:
+            _check_choice("statistic", statistic, STATISTICS)
+        if not isinstance(resample, str):
+            raise ValueError(f"`resample` must be a text. Received: resample={resample!r}")
+        if resample:
+            _checked_rule(resample)
+        number = isinstance(max_gap, int | float) and not isinstance(max_gap, bool)
+        if not number or not 0 <= max_gap < np.inf:
+            raise ValueError(f"`max_gap` must be 0 or above. Received: max_gap={max_gap!r}")
+        statistic = statistic or ("last" if form == "returns" else "mean")
+        self.settings = {
+            "form": form,
+            "resample": resample,
+            "statistic": statistic,
+            "max_gap": float(max_gap),
+        }
+        self.step_ = None
+
+    def fit(self, train):
+        """Learn the expected step.
+
+        Parameters
+        ----------
+        train : DataFrame of n_times rows and n_features columns
+
+        Returns
+        -------
+        Preprocessing
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If resampling is asked of an index that holds no times, or returns of values that are
+            not positive.
+        """
+        if self.settings["form"] == "returns":
+            _check_positive(train)
+        steps = seconds(self.rows(train).index)
+        self.step_ = float(np.median(steps)) if steps is not None and len(steps) else None
+        return self
+
+    def rows(self, series):
+        """Return the rows that get a score: those of the series, or the steps they fall into.
+
+        Parameters
+        ----------
+        series : DataFrame of n_times rows and n_features columns
+
+        Returns
+        -------
+        DataFrame of n_rows rows and n_features columns
+        """
+        rule = self.settings["resample"]
+        return _resampled(series, rule, self.settings["statistic"]) if rule else series
+
+    def is_gap(self, step):
+        """Say of steps in seconds whether they are gaps.
+
+        Parameters
+        ----------
+        step : float or ndarray
+
+        Returns
+        -------
+        bool or ndarray of bool
+        """
+        if not self.has_gaps:
+            return np.zeros(np.shape(step), bool)[()]
+        return np.asarray(step) > self.settings["max_gap"] * self.step_
+
+    @property
+    def has_gaps(self):
+        """Whether a step in time can be a gap."""
+        return bool(self.settings["max_gap"]) and self.step_ is not None
+
+    def pieces(self, rows, before=None):
+        """Cut rows at gaps, and bring each piece into its form.
+
+        Parameters
+        ----------
+        rows : DataFrame of n_rows rows and n_features columns
+            As `rows` gave them.
+        before : DataFrame of one row, optional
+            The row before, if there was one.
+
+        Returns
+        -------
+        list of (int, ndarray of shape (n_of_piece, n_features), bool)
+            The place of the piece's first row in `rows`, its values, and whether the piece begins
+            anew or goes on from `before`.
+
+        Raises
+        ------
+        ValueError
+            If there are gaps to look for, and the index holds no times.
+        """
+        if self.settings["form"] == "levels" and not self.has_gaps:
+            return [(0, rows.to_numpy(), before is None)]
+        values, index = rows.to_numpy(), rows.index
+        if before is not None:
+            values, index = np.concatenate([before.to_numpy(), values]), before.index.append(index)
+        begins = np.append([0], self._gaps(index))
+        ends = np.append(begins[1:], len(values))
+        known = int(before is not None)
+        found = []
+        for begin, end in zip(begins, ends, strict=True):
+            # Of a piece that goes on, the row before has been seen; a return needs it all the same.
+            fresh = not known or begin > 0
+            skipped = int(self.settings["form"] == "returns" or not fresh)
+            piece = self._formed(values[begin:end], skipped)
+            if begin or end > known or fresh:
+                found.append((int(begin) + skipped - known, piece, fresh))
+        return found
+
+    def _gaps(self, index):
+        """Places of the rows that come after a gap."""
+        if not self.has_gaps or len(index) < 2:
+            return np.empty(0, int)
+        steps = seconds(index)
+        if steps is None:
+            raise ValueError(
+                f"The rows must have an index of times, as the training rows had. "
+                f"Received: {type(index).__name__}"
+            )
+        return np.flatnonzero(self.is_gap(steps)) + 1
+
+    def _formed(self, values, skipped):
+        if self.settings["form"] == "levels":
+            return values[skipped:]
+        positive = np.where(values > 0, values, np.nan)  # no price: missing
+        return np.diff(np.log(positive), axis=0)
+
+
+def prepare(series, resample="", form="levels"):
+    """Bring a whole series into the rows that a detector learns from, gaps left aside.
 
     Parameters
     ----------
     series : DataFrame of n_times rows and n_features columns
         NaN is a missing value.
-    rule : str
-        Step of the new clock in pandas' words, such as "1h", "1D" or "W-FRI"; "" keeps the rows.
-        A step becomes the mean of its rows; for returns, the last of them. A step without any
-        row is missing.
-    form : {"levels", "returns"}
-        The values themselves, or their log returns `log(x[t] / x[t-1])`, one row fewer.
+    resample, form : str
+        As in `Preprocessing`.
 
     Returns
     -------
     DataFrame, float64
+        Returns have one row fewer.
 
     Raises
     ------
     ValueError
-        If the rule is none, or the index no times, or returns are asked of values that are not
-        positive.
+        If `resample` is no step, or the index holds no times, or returns are asked of values that
+        are not positive.
 
     Examples
     --------
@@ -47,35 +227,105 @@ def prepare(series, rule="", form="levels"):
     >>> prepare(pd.DataFrame({"close": [1.0, np.e]}), form="returns")["close"].tolist()
     [1.0]
     """
-    if form not in FORMS:
-        raise ValueError(f"`form` must be one of {', '.join(FORMS)}. Received: form={form!r}")
-    if rule:
-        series = _resampled(series, rule, last=form == "returns")
-    if form == "levels":
-        return series.astype("float64")
+    preprocessing = Preprocessing(form, resample).fit(series)
+    rows = preprocessing.rows(series).astype("float64")
+    ((start, values, _),) = preprocessing.pieces(rows)
+    return pd.DataFrame(values, rows.index[start:], rows.columns)
+
+
+def until(series, last, resample=""):
+    """Return the rows of a series up to a row of what `prepare` makes of it, that one included.
+
+    Parameters
+    ----------
+    series : DataFrame of n_times rows
+    last : object
+        An entry of the index of `prepare(series, resample)`.
+    resample : str
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> times = pd.date_range("2024-01-01", periods=4, freq="30min")
+    >>> until(pd.DataFrame({"power": [1.0, 3, 5, 7]}, times), times[0], "1h")["power"].tolist()
+    [1.0, 3.0]
+    """
+    if not resample:
+        return series.loc[:last]
+    return series.iloc[: int(_steps(series, resample).size().loc[:last].sum())]
+
+
+def seconds(index):
+    """Return the steps of an index of times in seconds, or None if it holds no times.
+
+    Parameters
+    ----------
+    index : Index of n_times entries
+
+    Returns
+    -------
+    ndarray of n_times - 1 float64, or None
+
+    Examples
+    --------
+    >>> seconds(pd.DatetimeIndex(["2024-01-01 00:00", "2024-01-01 00:10"]))
+    array([600.])
+    """
+    if not isinstance(index, pd.DatetimeIndex):
+        return None
+    return np.diff(index.asi8) * {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[index.unit]
+
+
+def _check_choice(name, value, choices):
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}. "
+            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
+        )
+
+
+def _check_positive(series):
     smallest = series.min()
-    if not (smallest > 0).all():
+    if (smallest <= 0).any():
         name = smallest.idxmin()
         raise ValueError(
             f"`form` 'returns' is for positive values, such as prices; use 'levels'. "
             f"Received: {smallest[name]:g} in column {name!r}"
         )
-    return np.log(series).diff().iloc[1:]
 
 
-def _resampled(series, rule, *, last):
-    if not isinstance(series.index, pd.DatetimeIndex):
-        raise ValueError(
-            f"`resample` needs a column of times: pass `time`. Received: resample={rule!r}"
-        )
+def _checked_rule(rule):
     try:
-        steps = series.resample(rule)
-        return steps.last() if last else steps.mean()
+        step = pd.tseries.frequencies.to_offset(rule)
+        if step.n < 1:
+            raise ValueError("not above 0")
+        return step
     except ValueError as error:
         raise ValueError(
             f"`resample` must be a step such as '1h', '1D' or 'W-FRI', or ''. "
             f"Received: resample={rule!r} ({error})"
         ) from error
+
+
+def _steps(series, rule):
+    if not isinstance(series.index, pd.DatetimeIndex):
+        raise ValueError(
+            f"`resample` needs a column of times: pass `time`. Received: resample={rule!r}"
+        )
+    step = _checked_rule(rule)
+    # Steps that do not depend on the first row: a part of the series has the same ones. Those of
+    # the calendar never do.
+    origin = {"origin": "epoch"} if isinstance(step, pd.offsets.Tick) else {}
+    return series.resample(step, **origin)
+
+
+def _resampled(series, rule, statistic):
+    steps = _steps(series, rule)
+    enough = {"min_count": 1} if statistic == "sum" else {}  # a step without rows is missing
+    return getattr(steps, statistic)(**enough).astype("float64")
 
 
 def autocorrelation(series, longest=None):

@@ -50,6 +50,92 @@ def test_missing_values_stay_missing():
     assert preprocessing.prepare(holes, form="returns").isna().sum().tolist() == [2, 0]
 
 
+def test_a_part_of_the_series_has_the_same_steps():
+    for rule in ("7h", "1h", "W-FRI", "1D"):
+        whole = preprocessing.prepare(FRAME, rule)
+        later = preprocessing.prepare(FRAME.iloc[100:], rule)
+        pd.testing.assert_frame_equal(later.iloc[1:], whole.loc[later.index[1:]], check_freq=False)
+
+
+def test_until_is_the_inverse_of_a_cut():
+    for rule in ("", "1h", "7h", "W-FRI", "1D"):
+        steps = preprocessing.prepare(FRAME, rule)
+        for last in steps.index[[0, len(steps) // 2, -1]]:
+            again = preprocessing.prepare(preprocessing.until(FRAME, last, rule), rule)
+            pd.testing.assert_frame_equal(again, steps.loc[:last], check_freq=False)
+
+
+@pytest.mark.parametrize("statistic", preprocessing.STATISTICS)
+def test_every_statistic(statistic):
+    made = preprocessing.Preprocessing(resample="1h", statistic=statistic).rows(FRAME)
+    expected = FRAME.to_numpy().reshape(120, 2, 2)
+    by_hand = {"last": expected[:, -1], "count": np.full((120, 2), 2.0)}
+    found = by_hand.get(statistic)
+    np.testing.assert_allclose(
+        made, getattr(np, statistic)(expected, axis=1) if found is None else found
+    )
+    gap = preprocessing.Preprocessing(resample="1h", statistic=statistic).rows(
+        FRAME.drop(FRAME.index[10:14])
+    )
+    assert gap.iloc[5].tolist() == [0, 0] if statistic == "count" else gap.iloc[5].isna().all()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_the_expected_step_is_in_seconds(unit, zone):
+    frame = FRAME.set_axis(TIMES.tz_localize(zone).as_unit(unit))
+    assert preprocessing.Preprocessing(max_gap=3).fit(frame).step_ == 1800
+    assert preprocessing.Preprocessing(max_gap=3).fit(FRAME.reset_index(drop=True)).step_ is None
+
+
+def test_nothing_goes_across_a_gap():
+    frame = FRAME.drop(FRAME.index[10:14])
+    fitted = preprocessing.Preprocessing("returns", max_gap=4).fit(frame)
+    assert [(start, len(values)) for start, values, _ in fitted.pieces(frame)] == [
+        (1, 9),
+        (11, 225),
+    ]
+    wide = preprocessing.Preprocessing("returns", max_gap=5).fit(frame)
+    assert [(start, len(values)) for start, values, _ in wide.pieces(frame)] == [(1, 235)]
+    with pytest.raises(ValueError, match="an index of times, as the training rows had"):
+        fitted.pieces(frame.reset_index(drop=True))
+
+
+@pytest.mark.parametrize("form", preprocessing.FORMS)
+def test_pieces_go_on_from_the_row_before(form):
+    frame = FRAME.drop(FRAME.index[10:14])
+    fitted = preprocessing.Preprocessing(form, max_gap=4).fit(frame)
+    whole = np.full((len(frame), 2), np.nan)
+    for start, values, _ in fitted.pieces(frame):
+        whole[start : start + len(values)] = values
+    for size in (1, 3, 10):
+        parts, begins = np.full((len(frame), 2), np.nan), []
+        for first in range(0, len(frame), size):
+            before = frame.iloc[first - 1 : first] if first else None
+            for start, values, fresh in fitted.pieces(frame.iloc[first : first + size], before):
+                parts[first + start : first + start + len(values)] = values
+                begins += [first + start - (form == "returns")] if fresh else []
+        np.testing.assert_array_equal(parts, whole)
+        assert begins == [0, 10]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"form": 3}, "`form` must be one of"),
+        ({"statistic": "meen"}, "Did you mean 'mean'"),
+        ({"resample": 5}, "`resample` must be a text"),
+        ({"resample": "0h"}, "`resample` must be a step"),
+        ({"max_gap": -1}, "`max_gap` must be 0 or above"),
+        ({"max_gap": float("nan")}, "`max_gap` must be 0 or above"),
+        ({"max_gap": True}, "`max_gap` must be 0 or above"),
+    ],
+)
+def test_settings_of_no_use(settings, message):
+    with pytest.raises(ValueError, match=message):
+        preprocessing.Preprocessing(**settings)
+
+
 @pytest.mark.parametrize(
     ("frame", "rule", "form", "message"),
     [

@@ -6,7 +6,9 @@ and returns pandas. All scores are causal: a row's score uses that row and rows 
 
 import importlib.metadata
 import platform
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,11 +18,16 @@ from lib import scoring
 from lib.backend import keras
 from lib.detectors import storage
 from lib.detectors.learning import Learning
-from lib.detectors.recipe import checked_recipe, checked_rows
+from lib.detectors.recipe import checked_recipe, checked_rows, count_parameters
 from lib.errors import DetectorError
 from lib.numpy_lstm import forward
+from lib.preprocessing import seconds, until
 
 __all__ = ["Detector", "DetectorError"]
+
+FEWEST_STEPS = 3  # from which a usual one is taken
+STEP_RATIO = 2.0  # to the step of training, beyond which another one is meant
+FAR = 10  # standard deviations
 
 
 class Detector(Learning):
@@ -52,6 +59,9 @@ class Detector(Learning):
         A score is the mean error of the last `smooth` rows.
     epochs, batch_size, patience, seed : int
         As in `training.fit`; the seed is that of the weights, too.
+    preprocessing : dict, optional
+        Arguments of `preprocessing.Preprocessing`, such as `{"form": "returns"}`: what is done to
+        the rows first, in `fit` and everywhere later. By default nothing.
 
     Attributes
     ----------
@@ -65,6 +75,10 @@ class Detector(Learning):
         Names of the sensors.
     n_windows_ : int
         Windows trained on.
+    preprocessing_ : preprocessing.Preprocessing
+        Fitted on the training rows.
+    validation_scores_ : Series
+        Scores of the rows held out, which set the threshold; not stored.
     scaler_ : DataFrame
         `mean`, `scale` and `balance` of each sensor.
     model_ : keras.Model
@@ -102,6 +116,7 @@ class Detector(Learning):
         batch_size=128,
         patience=3,
         seed=0,
+        preprocessing=None,
     ):
         if threshold_options is None:
             threshold_options = {"q": 99.0} if threshold == "percentile" else {}
@@ -120,6 +135,7 @@ class Detector(Learning):
             batch_size=batch_size,
             patience=patience,
             seed=seed,
+            preprocessing=preprocessing,
         )
         self.reset()
 
@@ -137,7 +153,8 @@ class Detector(Learning):
             Its index increases; NaN is a missing value.
         validation : DataFrame or Series, optional
             Later rows, for early stopping and for the threshold. Default: the last fifth of
-            `train`, which is then not trained on.
+            `train`, which is then not trained on. It is preprocessed by itself: its first return
+            is missing.
 
         Returns
         -------
@@ -165,13 +182,17 @@ class Detector(Learning):
         Returns
         -------
         Series of n_times float64, with the index of `series`
-            NaN in the first rows, which have no full window before them, and where too much is
-            missing; `attrs["uncovered"]` says how many those are.
+            NaN in the first rows, which have no full window before them, after a gap, and where
+            too much is missing; `attrs["uncovered"]` says how many those are. A detector that
+            resamples has one score for each step, the last of which is taken as complete.
         """
         frame = self._rows(series, "series")
-        scores = pd.Series(self._scores(self._row_errors(self._scaled(frame))), frame.index)
+        for doubt in self.doubts(frame):
+            warnings.warn(doubt, stacklevel=2)
+        scores = self._by_row(frame, lambda values: self._scores(self._row_errors(values))[:, None])
+        scores = scores.iloc[:, 0].rename("score")
         scores.attrs["uncovered"] = int(scores.isna().sum())
-        return scores.rename("score")
+        return scores
 
     def predict(self, series):
         """Flag each row: 1 where the score is above `threshold_`, else 0, also without a score.
@@ -182,9 +203,23 @@ class Detector(Learning):
 
         Returns
         -------
-        Series of n_times int, with the index of `series`
+        Series of int, with the index of `decision_function`
+
+        Warns
+        -----
+        UserWarning
+            If there are rows and not one has a score: 0 says nothing then.
         """
-        return (self.decision_function(series) > self.threshold_).astype(int).rename("flag")
+        scores = self.decision_function(series)
+        if len(scores) and scores.isna().all():
+            warnings.warn(
+                f"No row has a score, so that a flag of 0 says nothing. A score needs "
+                f"{self._needed} rows in a row, without a gap and at most a share of "
+                f"{self.recipe['max_missing']} missing. Received: {len(scores)} rows. Give the "
+                f"rows before, too, or give new rows as they come to `update`, which remembers.",
+                stacklevel=2,
+            )
+        return (scores > self.threshold_).astype(int).rename("flag")
 
     def contributions(self, series):
         """Share of each sensor in a row's score.
@@ -195,13 +230,71 @@ class Detector(Learning):
 
         Returns
         -------
-        DataFrame of n_times rows and n_features columns
+        DataFrame of n_features columns, with the index of `decision_function`
             Rows sum to 1. A sensor that is missing has no share, 0; a row without a score, or
             with a score of 0, has none to divide, NaN.
         """
         frame = self._rows(series, "series")
-        shares = self._shares(self._row_errors(self._scaled(frame)))
-        return pd.DataFrame(shares, frame.index, self.features_)
+        return self._by_row(
+            frame, lambda values: self._shares(self._row_errors(values)), self.features_
+        )
+
+    def doubts(self, series):
+        """Say what speaks against it that rows are such as were trained on.
+
+        Parameters
+        ----------
+        series : DataFrame or Series of n_times rows
+
+        Returns
+        -------
+        list of str
+            Of their step, where `preprocessing` was given, and of their size, where the detector
+            was stored before its preprocessing was. Empty if there is nothing to say.
+        """
+        frame, found = self._rows(series, "series"), []
+        steps, usual = seconds(frame.index), self.preprocessing_.step_
+        says_step = self.recipe["preprocessing"] and not self.preprocessing_.settings["resample"]
+        if says_step and usual and steps is not None and len(steps) >= FEWEST_STEPS:
+            step = float(np.median(steps))
+            if not usual / STEP_RATIO <= step <= usual * STEP_RATIO:
+                found.append(
+                    f"The usual step between rows is {step:g} seconds, in training it was {usual:g}"
+                )
+        if self._is_stored_before and len(frame):
+            sizes = np.abs(self._scaled(frame))
+            if np.nanmedian(np.append(sizes, 0.0)) > FAR:
+                found.append(
+                    f"Half of the readings are over {FAR} standard deviations from the training "
+                    f"mean. Were they preprocessed as in training, such as to returns? The "
+                    f"detector was stored without its preprocessing; what it was is unknown"
+                )
+        return found
+
+    def expected(self, series):
+        """What the network makes of each row, in the units of the series.
+
+        An autoencoder has seen the row itself, a forecaster only rows before it. A reading less
+        what was expected is size and direction of its deviation.
+
+        Parameters
+        ----------
+        series : DataFrame or Series of n_times rows
+
+        Returns
+        -------
+        DataFrame of n_features columns, with the index of `decision_function`
+            NaN where no window ends, or too much of it is missing. For returns, the level that
+            the expected return leads to from the row before.
+        """
+        frame = self._rows(series, "series")
+        found = self._by_row(
+            frame, lambda values: self._last_steps(values, expected=True), self.features_
+        )
+        found = found * self.scaler_["scale"] + self.scaler_["mean"]
+        if self.preprocessing_.settings["form"] == "levels":
+            return found
+        return self.preprocessing_.rows(frame).shift() * np.exp(found)
 
     def update(self, rows):
         """Score new rows of a stream as they come, one by one or in chunks.
@@ -218,6 +311,8 @@ class Detector(Learning):
         Returns
         -------
         Series of float64, with the index of `rows`
+            A detector that resamples gives a score for each step that has become complete, none
+            or several: a step is, as soon as a row of a later one has come.
 
         Raises
         ------
@@ -229,18 +324,42 @@ class Detector(Learning):
         if not len(frame):
             return pd.Series(np.empty(0), frame.index, name="score")
         self._check_later(frame.index)
+        steps, rest = self._completed(frame)
+        pieces = self.preprocessing_.pieces(steps, self._before)
+        scores = np.full(len(steps), np.nan)
+        for start, values, fresh in pieces:
+            if fresh:
+                self._stream, self._newest = None, None
+            if len(values):
+                scores[start : start + len(values)] = self._advance(self._scaled(values))
+        self._last, self._open = frame.index[-1], rest
+        self._before = steps.iloc[-1:] if len(steps) else self._before
+        return pd.Series(scores, steps.index, name="score")
+
+    def _advance(self, scaled):
+        """Scores of rows that go on where the stream stands."""
         values, errors = self._stream or 2 * (np.empty((0, len(self.features_))),)
         seen, judged = len(values), len(errors)
         if self._network is None:
             self._network = forward.compiled(self.model_)
-        values = np.concatenate([values, self._scaled(frame)])
+        values = np.concatenate([values, scaled])
         errors = np.concatenate([errors, self._row_errors(values, self._network)[seen:]])
         scores = self._scores(errors)[judged:]
         self._newest = errors[-self.recipe["smooth"] :]
         keep = max(len(errors) - (self.recipe["smooth"] - 1), 0)
         self._stream = values[-self._context :], errors[keep:]
-        self._last = frame.index[-1]
-        return pd.Series(scores, frame.index, name="score")
+        return scores
+
+    def _completed(self, frame):
+        """The steps that are complete with these rows, and the rows of the one that is not."""
+        if not self.preprocessing_.settings["resample"]:
+            return frame, None
+        known = frame if self._open is None else pd.concat([self._open, frame])
+        steps = self.preprocessing_.rows(known)
+        if len(steps) == 1:
+            return steps.iloc[:0], known
+        rule = self.preprocessing_.settings["resample"]
+        return steps.iloc[:-1], known.iloc[len(until(known, steps.index[-2], rule)) :]
 
     def stream_contributions(self):
         """Share of each sensor in the score that `update` gave the last row of the stream.
@@ -257,11 +376,13 @@ class Detector(Learning):
     def reset(self):
         """Forget the rows of the stream: `update` starts anew."""
         self._stream, self._last, self._newest, self._network = None, None, None, None
+        self._before, self._open = None, None  # the row before, and the rows of an open step
 
     def save(self, folder):
         """Store the detector: readable `detector.json`, and `model.keras` in Keras's own format.
 
-        The rows that `update` remembers are not stored.
+        The rows that `update` remembers are not stored. Plain Keras opens
+        `model.keras` without this package; it takes scaled rows.
 
         Parameters
         ----------
@@ -283,6 +404,7 @@ class Detector(Learning):
             "features": self.features_,
             "scaler": self.scaler_.to_dict("list"),
             # JSON has no infinity, which "conformal" gives for too few scores.
+            "preprocessing": {"step": self.preprocessing_.step_},
             "threshold": self.threshold_ if np.isfinite(self.threshold_) else str(self.threshold_),
             "n_windows": self.n_windows_,
             "history": history,
@@ -292,7 +414,9 @@ class Detector(Learning):
                 **packages,
             },
         }
-        storage.save(folder, header, self.model_.save)
+        # Without loss and optimiser, which plain Keras could not read, and nobody needs.
+        plain = keras.Model(self.model_.inputs, self.model_.outputs, name=self.model_.name)
+        storage.save(folder, header, plain.save)
 
     @classmethod
     def load(cls, folder):
@@ -314,18 +438,23 @@ class Detector(Learning):
         DetectorError
             If the folder is damaged, foreign, or written by a newer version.
         """
-        header, weights = storage.read(folder)
+        header, content = storage.read(folder, cls._parameters_of)
         try:
             detector = cls(**header["recipe"])
             detector._restore(header)
             detector.model_ = detector._build()
-            with warnings.catch_warnings():
+            with tempfile.TemporaryDirectory() as private, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what ends in an error all the same
+                weights = Path(private) / storage.MODEL
+                weights.write_bytes(content)
                 detector.model_.load_weights(weights)
+            if not all(np.isfinite(it).all() for it in detector.model_.get_weights()):
+                raise ValueError("weights that are no finite numbers")
         except Exception as error:
-            first_line = str(error).strip().split("\n")[0]
-            storage.refuse(folder, f"a damaged one ({type(error).__name__}: {first_line})")
+            storage.refuse(folder, storage.damage(error))
         return detector
+
+    _is_stored_before = False  # the preprocessing was
 
     @property
     def _is_fitted(self):
@@ -338,6 +467,24 @@ class Detector(Learning):
     def _rows(self, series, name):
         self._check_fitted()
         return checked_rows(series, self.features_, name)
+
+    @classmethod
+    def _parameters_of(cls, header):
+        """Numbers that the network of a header learns; nothing is built."""
+        return count_parameters(cls(**header["recipe"]).recipe, len(header["features"]))
+
+    @property
+    def _needed(self):
+        """Rows of which the last one has a score."""
+        return self._context + 1 + (self.preprocessing_.settings["form"] == "returns")
+
+    def _by_row(self, frame, of_scaled, columns=(0,)):
+        """Apply a function of scaled rows to each piece; NaN in the rows that are in none."""
+        rows = self.preprocessing_.rows(frame)
+        found = np.full((len(rows), len(columns)), np.nan)
+        for start, values, _ in self.preprocessing_.pieces(rows):
+            found[start : start + len(values)] = of_scaled(self._scaled(values))
+        return pd.DataFrame(found, rows.index, columns)
 
     def _shares(self, errors):
         errors = scoring.trailing_mean(errors, self.recipe["smooth"])

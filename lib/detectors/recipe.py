@@ -5,6 +5,7 @@ can be stored as text and read again without running anything.
 """
 
 import inspect
+import itertools
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 
 from lib import models, thresholds
 from lib.errors import did_you_mean, whole
+from lib.preprocessing import Preprocessing
 
 KINDS = {
     "lstm_forecaster": models.build_lstm_forecaster,
@@ -74,6 +76,8 @@ def checked_recipe(**recipe):
     network = _checked_network(recipe["kind"], recipe["network"])
     options = _checked_options(recipe["threshold"], recipe["threshold_options"])
     changed = {"network": network, "threshold_options": options, "max_missing": float(share)}
+    if recipe.get("preprocessing") is not None:
+        changed["preprocessing"] = _checked_preprocessing(recipe["preprocessing"])
     return {**recipe, **changed}
 
 
@@ -214,6 +218,65 @@ def try_rule(rule, options, count):
     float(getattr(thresholds, rule)(scores, **options))
 
 
+def count_parameters(recipe, n_features):
+    """Numbers that the network of a recipe learns, without building it.
+
+    Parameters
+    ----------
+    recipe : dict
+        As `checked_recipe` returns it.
+    n_features : int
+
+    Returns
+    -------
+    int
+        As `model.count_params()` of the built network.
+
+    Examples
+    --------
+    >>> network = {"units": 16, "latent": 4}
+    >>> recipe = {"kind": "lstm_autoencoder", "window": 30, "horizon": 1, "network": network}
+    >>> count_parameters(recipe, 1)
+    1457
+    """
+    kind, window = recipe["kind"], recipe["window"]
+    defaults = inspect.signature(KINDS[kind]).parameters
+    network = {name: it.default for name, it in defaults.items()} | recipe["network"]
+    if kind == "dense_autoencoder":
+        numbers, units = window * n_features, network["units"]
+        return _dense(numbers, *units, network["latent"], *reversed(units), numbers)
+    if kind == "conv_autoencoder":
+        return _convolutions(window, n_features, network)
+    units, step = network["units"], network["patch"] * n_features
+    if kind == "lstm_forecaster":
+        outputs = recipe["horizon"] * n_features
+        return sum(map(_lstm, (step, *units), units)) + _dense(units[-1], outputs)
+    latent, depth = units if network["latent"] is None else network["latent"], network["depth"]
+    encoder = _lstm(step, latent)
+    if depth > 1:
+        encoder = _lstm(step, units) + (depth - 2) * _lstm(units, units) + _lstm(units, latent)
+    decoder = _lstm(latent, units) + (depth - 1) * _lstm(units, units)
+    return encoder + decoder + _dense(units, step)
+
+
+def _lstm(inputs, units):
+    return 4 * units * (inputs + units + 1)
+
+
+def _dense(*widths):
+    return sum((a + 1) * b for a, b in itertools.pairwise(widths))
+
+
+def _convolutions(window, n_features, network):
+    filters, kernel, steps = network["filters"], network["kernel"], window
+    for _ in filters:
+        steps = (steps + 1) // 2
+    flat = steps * filters[-1]
+    channels = [n_features, *filters], [filters[-1], *reversed(filters), n_features]
+    layers = itertools.chain.from_iterable(map(itertools.pairwise, channels))
+    return sum((kernel * a + 1) * b for a, b in layers) + _dense(flat, network["latent"], flat)
+
+
 def _check_columns(columns, features, name):
     wrong = [column for column in columns if not isinstance(column, str)]
     if not columns or wrong or len(set(columns)) < len(columns):
@@ -275,6 +338,14 @@ def _checked_network(kind, network):
     _check_choice("activation", network.get("activation", "tanh"), ACTIVATIONS)
     # JSON knows no tuple, and the builders tell `()` from a list.
     return {name: tuple(v) if isinstance(v, list) else v for name, v in network.items()}
+
+
+def _checked_preprocessing(settings):
+    if not isinstance(settings, dict):
+        raise ValueError(f"`preprocessing` must be a dict of settings. Received: {settings!r}")
+    for name in settings:
+        _check_choice("preprocessing", name, inspect.signature(Preprocessing).parameters)
+    return Preprocessing(**settings).settings
 
 
 def _checked_options(threshold, options):

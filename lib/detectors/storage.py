@@ -2,21 +2,38 @@
 
 The folder holds `detector.json` and `model.keras`, the latter in Keras's own format. Reading
 runs no code from it: no pickle, and no configuration of `model.keras` is ever looked at. The
-network is built anew from the recipe in the JSON, and only weights are filled in.
+network is built anew from the recipe in the JSON, and only weights are filled in. Sizes are
+compared with the recipe before anything large is read, unpacked or built.
 """
 
+import contextlib
 import hashlib
+import io
 import json
 import os
+import re
 import shutil
+import time
 import uuid
+import zipfile
 from pathlib import Path
+
+import h5py
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from lib.errors import DetectorError
 
-FORMAT, VERSION = "lstm-autoencoder-course/detector", 1
+FORMAT, VERSION = "lstm-autoencoder-course/detector", 2  # 1: without preprocessing
 JSON, MODEL = "detector.json", "model.keras"
+WEIGHTS = "model.weights.h5"  # in the model's file
 MAX_JSON_BYTES = 10_000_000
+BYTES, OVERHEAD = 4, 4_000_000  # of a number; of names, shapes and settings
+ENTRY = 64  # least bytes of an entry in the weights' file
+TRIES, PAUSE = 100, 0.01  # of a folder that is replaced while it is read; seconds between
 
 
 def save(folder, header, write_model):
@@ -24,6 +41,7 @@ def save(folder, header, write_model):
 
     Whatever goes wrong, the folder that was there before stays whole. If the process is killed
     between the two moves, it stays as `.<name>.previous` beside the folder, where `read` finds it.
+    Temporary folders of savers that were killed are removed.
 
     Parameters
     ----------
@@ -44,34 +62,43 @@ def save(folder, header, write_model):
     folder = Path(folder).expanduser().resolve()
     check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+    _remove_leftovers(folder)
+    temporary = _temporary(folder)
     try:
         temporary.mkdir()
-        write_model(temporary / MODEL)
-        model = {"file": MODEL, "sha256": _sha256(temporary / MODEL)}
-        header = {"format": FORMAT, "version": VERSION, **header, "model": model}
-        text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
-        (temporary / JSON).write_text(text + "\n", encoding="utf-8")
-        _flush(temporary)
-        _move(temporary, folder)
+        with _locked(temporary):
+            write_model(temporary / MODEL)
+            digest = hashlib.sha256((temporary / MODEL).read_bytes()).hexdigest()
+            model = {"file": MODEL, "sha256": digest}
+            header = {"format": FORMAT, "version": VERSION, **header, "model": model}
+            text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
+            (temporary / JSON).write_text(text + "\n", encoding="utf-8")
+            _flush(temporary)
+            with _locked(folder.parent, wait=True):  # two savers move one after the other
+                _move(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def read(folder):
-    """Read a detector's folder as far as text and checksum go.
+def read(folder, parameters):
+    """Read a detector's folder as far as text, sizes and checksum go.
+
+    If it is replaced meanwhile, it is read once more: what comes back belongs together.
 
     Parameters
     ----------
     folder : str or pathlib.Path
+    parameters : callable
+        Called with the header; returns how many numbers the network has, without building it.
 
     Returns
     -------
     header : dict
         What the JSON holds.
-    model : pathlib.Path
-        The file with the weights, proved by its SHA-256 to be the one that was written.
+    model : bytes
+        Content of the file with the weights, proved by its SHA-256 to be what was written, and
+        of a size that suits the network.
 
     Raises
     ------
@@ -79,18 +106,98 @@ def read(folder):
         If it does not exist, is damaged, foreign, or written by a newer version.
     """
     folder = Path(folder).expanduser().resolve()
+    for _ in range(TRIES):
+        seen = _identity(folder)
+        try:
+            return _read_once(folder, parameters)
+        except (DetectorError, FileNotFoundError):
+            time.sleep(PAUSE)  # a saver may be between its two moves
+            if _identity(folder) == seen:
+                raise
+    return _read_once(folder, parameters)
+
+
+def _read_once(folder, parameters):
     if not folder.exists() and _previous(folder).exists():
         folder = _previous(folder)
     if not folder.is_dir():
         refuse(folder, "a file" if folder.exists() else "nothing at that place")
     header = _read_json(folder)
-    model = folder / MODEL
     expected = header.get("model")
-    if not isinstance(expected, dict) or expected.get("file") != MODEL or not model.is_file():
+    if not isinstance(expected, dict) or expected.get("file") != MODEL:
         refuse(folder, f"no {MODEL} beside {JSON}")
-    if _sha256(model) != expected.get("sha256"):
+    if not (folder / MODEL).is_file():
+        refuse(folder, f"no {MODEL} beside {JSON}")
+    try:
+        count = parameters(header)
+    except Exception as error:
+        refuse(folder, damage(error))
+    model = _read_model(folder, count)
+    if hashlib.sha256(model).hexdigest() != expected.get("sha256"):
         refuse(folder, f"a damaged {MODEL}: its SHA-256 is not the one in {JSON}")
+    _check_archive(folder, model, count)
     return header, model
+
+
+def _read_model(folder, count):
+    """Read the file with the weights, if it can be one for so many numbers."""
+    with open(folder / MODEL, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        # Weights, and two more of each that the optimiser keeps in older files.
+        least, most = BYTES * count, 3 * BYTES * count + OVERHEAD
+        if not least <= size <= most:
+            refuse(
+                folder,
+                f"a damaged {MODEL}: {size:,} bytes for {count:,} parameters, which take "
+                f"{least:,} to {most:,}",
+            )
+        return file.read(most)
+
+
+def _check_archive(folder, model, count):
+    """Check what the file declares to hold: no more than it can, and nothing kept elsewhere."""
+    most = 3 * BYTES * count + OVERHEAD
+    try:
+        with zipfile.ZipFile(io.BytesIO(model)) as archive:
+            declared = sum(entry.file_size for entry in archive.infolist())
+            if declared > most:
+                raise ValueError(f"{declared:,} bytes when unpacked, at most {most:,} expected")
+            weights = archive.read(WEIGHTS)
+        with h5py.File(io.BytesIO(weights), "r") as file:
+            _check_group(file, most)
+    except Exception as error:
+        refuse(folder, damage(error))
+
+
+def _check_group(group, most):
+    """Check the data sets below a group of HDF5; returns the bytes left of those allowed."""
+    for name in group:
+        most -= ENTRY
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(f"a link to elsewhere, {name!r}, in {WEIGHTS}")
+        found = group[name]
+        if isinstance(found, h5py.Group):
+            most = _check_group(found, most)
+        elif found.external or found.is_virtual or found.dtype.kind not in "fiu":
+            raise ValueError(f"no plain numbers, {name!r}, in {WEIGHTS}")
+        else:
+            most -= found.size * found.dtype.itemsize
+        if most < 0:
+            raise ValueError(f"{WEIGHTS} declares more numbers than the recipe has")
+    return most
+
+
+def damage(error):
+    """Say in one line what an error tells about a folder.
+
+    Examples
+    --------
+    >>> damage(KeyError("scaler"))
+    "a damaged one (KeyError: 'scaler')"
+    """
+    first_line = str(error).strip().split("\n")[0]
+    return f"a damaged one ({type(error).__name__}: {first_line})"
 
 
 def refuse(folder, what):
@@ -139,9 +246,12 @@ def check_replaceable(folder):
         If it is a file, or holds anything but a detector.
     """
     folder = Path(folder).expanduser().resolve()
-    for existing in (folder, _previous(folder)):
-        if existing.exists():
-            _check_content(existing)
+    if folder.exists():
+        _check_content(folder)
+    # The one before may be half removed, if a saver was killed then.
+    previous = _previous(folder)
+    if previous.exists() and not (folder.exists() and set(os.listdir(previous)) <= {JSON, MODEL}):
+        _check_content(previous)
 
 
 def _check_content(folder):
@@ -164,14 +274,73 @@ def _move(temporary, folder):
     previous = _previous(folder)
     try:
         if folder.exists():
-            shutil.rmtree(previous, ignore_errors=True)
+            _remove(previous, folder)
             os.rename(folder, previous)
         os.rename(temporary, folder)
     except BaseException:
         if previous.exists() and not folder.exists():
             os.rename(previous, folder)
         raise
-    shutil.rmtree(previous, ignore_errors=True)
+    _remove(previous, folder)
+
+
+def _remove(previous, folder):
+    """Remove the one before; under that name it is always whole, or not there."""
+    if previous.exists():
+        leftover = _temporary(folder)
+        os.rename(previous, leftover)
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _temporary(folder):
+    return folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.tmp")
+
+
+def _remove_leftovers(folder):
+    """Remove temporary folders that nobody writes to any more; a living saver holds a lock."""
+    name = re.compile(re.escape(f".{folder.name}.") + r"[0-9a-f]{8}\.tmp")
+    for path in folder.parent.iterdir():
+        if name.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            with _locked(path) as is_mine:
+                if is_mine and set(os.listdir(path)) <= {JSON, MODEL}:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder, *, wait=False):
+    """Hold a lock on a folder as long as the process lives; yields whether it was free.
+
+    Where the system has no such lock, nobody is kept out, and leftovers stay.
+    """
+    if fcntl is None:
+        yield False
+        return
+    try:
+        place = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            is_free = True
+        except OSError:
+            is_free = False
+        yield is_free
+    finally:
+        os.close(place)
+
+
+def _identity(folder):
+    """What changes when a saver moves folders."""
+    found = []
+    for path in (folder, _previous(folder)):
+        try:
+            status = path.stat()
+            found.append((status.st_dev, status.st_ino, status.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _previous(folder):
@@ -183,8 +352,3 @@ def _flush(folder):
     for path in folder.iterdir():
         with open(path, "r+b") as file:
             os.fsync(file.fileno())
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,6 +8,7 @@ import datetime
 import itertools
 import math
 import statistics
+import warnings
 from collections import Counter
 
 import pandas as pd
@@ -15,6 +16,8 @@ import pandas as pd
 from lib.errors import ParameterError
 from lib.stream.row_parser import BadLine
 
+GAP = 10.0  # usual steps
+CHECKED = 20  # first rows, whether they are such as were trained on
 STEPS = 50  # steps in time from which the usual one is taken
 TURNS = {"sin": math.sin, "cos": math.cos}
 FEWEST_STEPS = 3  # before that, no step is a gap
@@ -67,7 +70,8 @@ class Stream:
     gap : float, default=10
         A step in time longer than so many usual ones (the median of the last 50, or of those
         between the rows in `recent`, if they are fewer) is a gap: the rows before it say nothing
-        about those after it, so the stream begins anew. `math.inf` for never.
+        about those after it, so the stream begins anew. `math.inf` for never. A detector that was
+        trained with a gap rule has its own.
     ahead : float
         Seconds by which the time of a row may be ahead of the clock (UTC); by default a day.
 
@@ -81,11 +85,33 @@ class Stream:
         Of "rows", "flags", "unscored" rows and "resets".
     shares : dict of sensor to float
         In the score of the last row; NaN where it has none.
+
+    Raises
+    ------
+    ParameterError
+        If an argument is of no use, or the detector resamples.
+
+    Warns
+    -----
+    UserWarning
+        If the first rows are not such as were trained on: once.
     """
 
-    def __init__(self, detector, angles=(), gap=10.0, ahead=AHEAD):
+    def __init__(self, detector, angles=(), gap=GAP, ahead=AHEAD):
         if not gap > 0:
             raise ParameterError(f"`gap` must be above 0. Received: gap={gap}")
+        preprocessing = detector.preprocessing_
+        if preprocessing.settings["resample"]:
+            raise ParameterError(
+                f"The detector must judge each row of a stream. Received: one that resamples to "
+                f"{preprocessing.settings['resample']!r}. Score whole files with "
+                f"`Detector.predict`, or a stream with `Detector.update`"
+            )
+        if preprocessing.has_gaps and gap != GAP:
+            raise ParameterError(
+                f"`gap` must be left out: the detector was trained with the gap rule "
+                f"max_gap={preprocessing.settings['max_gap']:g}. Received: gap={gap}"
+            )
         if not 0 <= ahead <= LONGEST:
             raise ParameterError(
                 f"`ahead` must be from 0 to {LONGEST:.0e}. Received: ahead={ahead}"
@@ -100,7 +126,8 @@ class Stream:
         ]
         recipe = detector.recipe
         self._depth = recipe["window"] + recipe["horizon"] + recipe["smooth"]
-        self.recent, self.counts = [], Counter()
+        self._depth += preprocessing.settings["form"] == "returns"
+        self.recent, self.counts, self._first = [], Counter(), []
         self.shares = dict.fromkeys(self.sensors, math.nan)
         detector.reset()
 
@@ -151,6 +178,7 @@ class Stream:
         self.recent.append((time, values))
         del self.recent[: -self._depth]
         self._share_out()
+        self._check_first(time, values)
         return self._record(time, score, gap)
 
     def _record(self, time, score, gap):
@@ -175,6 +203,14 @@ class Stream:
         columns = self.detector.features_
         return pd.DataFrame([features], pd.DatetimeIndex([time]), columns, dtype="float64")
 
+    def _check_first(self, time, values):
+        """Warn once if the first rows since the start are not such as were trained on."""
+        if len(self._first) < CHECKED:
+            self._first.append(self._frame(time, values))
+            if len(self._first) == CHECKED:
+                for doubt in self.detector.doubts(pd.concat(self._first)):
+                    warnings.warn(doubt, stacklevel=2)
+
     def _share_out(self):
         shares = dict.fromkeys(self.sensors, 0.0)
         for feature, share in self.detector.stream_contributions().items():
@@ -190,6 +226,10 @@ class Stream:
 
     def _gap_before(self, time):
         """The step before a row if it is a gap, else None."""
+        preprocessing = self.detector.preprocessing_
+        if preprocessing.has_gaps:
+            step = time - self.last if self.recent else datetime.timedelta()
+            return step if preprocessing.is_gap(step.total_seconds()) else None
         times = [row[0] for row in self.recent[-STEPS - 1 :]]
         if len(times) <= FEWEST_STEPS:
             return None

@@ -4,6 +4,7 @@ Its cells are executed here, in this process: a kernel for each of these would t
 """
 
 import inspect
+import json
 import subprocess
 import sys
 
@@ -17,6 +18,8 @@ from lib import plotting, training
 from lib.course import notebooks, parameters, specifications
 from lib.course.notebooks import text
 from lib.detectors import detector, recipe
+from lib.errors import ParameterError
+from lib.stream import watch
 
 NAME = "08_your_own_series"
 SHARED = ROOT.parent / "shared" / "data"
@@ -147,6 +150,30 @@ def test_a_fault_is_flagged_and_everything_is_kept(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "VERDICT: no objection" in said
     assert f"{found['both'].sum()} rows are flagged by both" in said
+
+
+@pytest.mark.parametrize("form", ["returns", "levels"])
+def test_watch_flags_the_rows_that_the_notebook_flags(form, tmp_path):
+    path = write(tmp_path)
+    execute(csv=path, output=str(tmp_path / "out"), **{**OWN, "form": form, "threshold": "maximum"})
+    folder, lines = str(tmp_path / "out" / "detector"), tmp_path / "lines.jsonl"
+    assert watch.run(folder, path, output=lines) == 0
+    said = pd.DataFrame(map(json.loads, lines.read_text(encoding="utf-8").splitlines()))
+    assert len(said) == 700
+    flags = pd.read_csv(tmp_path / "out" / "flags.csv", index_col="day", parse_dates=True)
+    said = said.set_index(pd.to_datetime(said["time"])).loc[flags.index]
+    assert said["flag"].tolist() == flags["flag"].tolist()
+    assert 0 < flags["flag"].sum() < len(flags) / 5
+    np.testing.assert_allclose(said["score"].astype(float), flags["score"], rtol=1e-3)
+
+
+def test_watch_refuses_a_detector_that_resamples(tmp_path):
+    path = write(tmp_path)
+    given = {**OWN, "resample": "2D", "output": str(tmp_path / "out")}
+    found = execute(csv=path, **given)
+    assert found["same"]
+    with pytest.raises(ParameterError, match="one that resamples to '2D'"):
+        watch.run(tmp_path / "out" / "detector", path)
 
 
 def test_nothing_is_left_behind_unless_asked_for(tmp_path, monkeypatch):

@@ -179,3 +179,27 @@ def test_the_rows_given_stay_as_they_are():
 def test_an_index_out_of_order_is_refused(index):
     with pytest.raises(ValueError, match="`series` must have an index that increases"):
         recipe.checked_rows(pd.DataFrame({"x": [1.0, 2, 3]}, index=index))
+
+
+@pytest.mark.parametrize("n_features", [1, 3])
+@pytest.mark.parametrize(
+    ("kind", "network"),
+    [
+        ("lstm_forecaster", {}),
+        ("lstm_forecaster", {"units": (3, 5, 2), "patch": 2, "dropout": 0.1}),
+        ("lstm_autoencoder", {}),
+        ("lstm_autoencoder", {"units": 5, "latent": 2, "depth": 1}),
+        ("lstm_autoencoder", {"units": 5, "latent": 2, "depth": 2, "patch": 5}),
+        ("lstm_autoencoder", {"units": 5, "latent": None, "depth": 3}),
+        ("dense_autoencoder", {}),
+        ("dense_autoencoder", {"units": ()}),
+        ("dense_autoencoder", {"units": (7, 4), "latent": 3}),
+        ("conv_autoencoder", {}),
+        ("conv_autoencoder", {"filters": (5, 4, 3), "kernel": 4, "latent": 6}),
+    ],
+)
+def test_parameters_are_counted_without_a_network(kind, network, n_features):
+    settings = {"kind": kind, "window": 10, "horizon": 2, "network": network}
+    horizon = {"horizon": 2} if kind == "lstm_forecaster" else {}
+    built = recipe.KINDS[kind](10, n_features, **horizon, **network)
+    assert recipe.count_parameters(settings, n_features) == built.count_params()

@@ -1,13 +1,17 @@
 """A stored detector: whole or not at all, readable on every backend, and never executed."""
 
 import errno
+import hashlib
 import json
 import os
 import pickle
 import resource
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -229,7 +233,96 @@ def test_killed_between_the_moves_the_old_one_is_still_found(folder, one, other,
     assert not storage._previous(folder).exists()
 
 
+# While others save, and after they were killed
+
+SAVER = """
+import sys
+from lib.detectors.detector import Detector
+first, second, target = sys.argv[1:]
+pair = [Detector.load(first), Detector.load(second)]
+while True:
+    for one in pair:
+        one.save(target)
+"""
+
+
+@pytest.mark.slow
+def test_a_load_while_another_saves_never_mixes_two_detectors(one, other, tmp_path):
+    one.save(tmp_path / "a")
+    other.save(tmp_path / "b")
+    one.save(tmp_path / "target")
+    words = [sys.executable, "-c", SAVER, *(str(tmp_path / name) for name in ("a", "b", "target"))]
+    known = [it.model_.get_weights()[0] for it in (one, other)]
+    found = []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(words, env=environment) as saver:
+        try:
+            while len(set(found)) < 2 or len(found) < 60:
+                loaded = Detector.load(tmp_path / "target")
+                which = [loaded.threshold_ == it.threshold_ for it in (one, other)].index(True)
+                np.testing.assert_array_equal(loaded.model_.get_weights()[0], known[which])
+                found.append(which)
+        finally:
+            saver.kill()
+    one.save(tmp_path / "target")
+    assert is_the_same(Detector.load(tmp_path / "target"), one)
+    assert sorted(os.listdir(tmp_path)) == ["a", "b", "target"]
+
+
+def test_what_killed_savers_left_is_removed(folder, other, tmp_path):
+    for name, content in (
+        (".detector.0123abcd.tmp", storage.JSON),
+        (".detector.89abcdef.tmp", "x.txt"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / content).write_text("left")
+    (tmp_path / ".detector.mine.tmp").mkdir()
+    other.save(folder)
+    assert sorted(os.listdir(tmp_path)) == [
+        ".detector.89abcdef.tmp",  # not ours
+        ".detector.mine.tmp",
+        "detector",
+    ]
+
+
+@pytest.mark.skipif(storage.fcntl is None, reason="no locks")
+def test_the_temporary_folder_of_a_living_saver_stays(folder, other, tmp_path):
+    living = tmp_path / ".detector.0123abcd.tmp"
+    living.mkdir()
+    with storage._locked(living):
+        other.save(folder)
+        assert living.exists()
+    other.save(folder)
+    assert not living.exists()
+
+
+@pytest.mark.parametrize("left", [[], ["model.keras"], ["detector.json"]])
+def test_a_kill_while_the_old_one_is_removed_does_not_block_saving(folder, one, other, left):
+    previous = storage._previous(folder)
+    previous.mkdir()
+    for name in left:
+        (previous / name).write_bytes((folder / name).read_bytes())
+    storage.check_replaceable(folder)
+    other.save(folder)
+    assert is_the_same(Detector.load(folder), other)
+    assert os.listdir(folder.parent) == ["detector"]
+
+
+def test_plain_keras_opens_the_model(folder, one):
+    path = str(folder / "model.keras")
+    code = f"import keras; print(keras.models.load_model({path!r}).output_shape)"
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd="/", env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == f"(None, {WINDOW}, 2)", done.stderr
+
+
 # What is refused
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def edit(folder, **changes):
@@ -247,7 +340,7 @@ def edit(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": storage.VERSION + 1}, "version 2, newer than 1, the last this one can read"),
+        ({"version": storage.VERSION + 1}, "version 3, newer than 2, the last this one can read"),
         ({"version": "1"}, r"a damaged detector.json \(version='1'\)"),
         ({"version": None}, "a damaged detector.json"),
         ({"format": "somebody/else"}, "a detector.json of another format"),
@@ -311,10 +404,114 @@ def test_damaged_weights_are_one_error(folder, damage):
     path.write_bytes(pieces[damage])
     with pytest.raises(DetectorError, match=r"a damaged model\.keras"):
         Detector.load(folder)
-    edit(folder, model__sha256=storage._sha256(path))
+    edit(folder, model__sha256=sha256(path))
     if damage != "bit":  # one wrong bit may lie where nobody looks
-        with pytest.raises(DetectorError, match="a damaged one"):
+        with pytest.raises(DetectorError, match="a damaged"):
             Detector.load(folder)
+
+
+@pytest.fixture
+def nothing_is_built(monkeypatch):
+    def build(*arguments, **options):
+        raise AssertionError("built all the same")
+
+    monkeypatch.setattr(Detector, "_build", build)
+
+
+def rewritten(folder, change):
+    """Change the weights' file of a detector, an HDF5 file in a zip file, and its checksum."""
+    path = folder / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    weights = folder.parent / "changed.h5"
+    weights.write_bytes(files["model.weights.h5"])
+    with h5py.File(weights, "r+") as file:
+        change(file)
+    files["model.weights.h5"] = weights.read_bytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    edit(folder, model__sha256=sha256(path))
+
+
+def first_weights(file):
+    names = []
+    file.visititems(lambda name, it: names.append(name) if isinstance(it, h5py.Dataset) else None)
+    return names[0]
+
+
+def huge(file):
+    file.create_dataset("more", (10**9,), "f4", compression="gzip", fillvalue=0)
+
+
+def elsewhere(file):
+    name = first_weights(file)
+    shape = file[name].shape
+    del file[name]
+    file.create_dataset(name, shape, "f4", external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)])
+
+
+def a_link(file):
+    name = first_weights(file)
+    del file[name]
+    file[name] = h5py.ExternalLink("other.h5", "/x")
+
+
+def a_loop(file):
+    file["layers/again"] = file["/"]
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (huge, "declares more numbers"),
+        (elsewhere, "no plain numbers"),
+        (a_link, "a link to elsewhere"),
+        (a_loop, "a damaged one"),
+    ],
+)
+def test_weights_that_are_not_what_they_should_be_are_not_read(folder, change, message):
+    rewritten(folder, change)
+    with pytest.raises(DetectorError, match=message):
+        Detector.load(folder)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(folder, value):
+    def spoil(file):
+        file[first_weights(file)][...] = value
+
+    rewritten(folder, spoil)
+    with pytest.raises(DetectorError, match="weights that are no finite numbers"):
+        Detector.load(folder)
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+@pytest.mark.parametrize(
+    ("kind", "network"),
+    [
+        ("dense_autoencoder", {"units": [20_000, 20_000]}),
+        ("dense_autoencoder", {"latent": 10**30}),
+        ("lstm_autoencoder", {"units": 16_000}),
+        ("lstm_autoencoder", {"units": 8, "depth": 10**12}),
+        ("lstm_forecaster", {"units": [50_000]}),
+        ("conv_autoencoder", {"filters": [100_000, 100_000]}),
+    ],
+)
+def test_a_recipe_that_is_too_large_for_its_file_is_not_built(folder, kind, network):
+    edit(folder, recipe__kind=kind, recipe__network=network)
+    with pytest.raises(
+        DetectorError, match=r"a damaged model\.keras: [\d,]+ bytes for [\d,]+ param"
+    ):
+        Detector.load(folder)
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+def test_a_file_that_is_too_large_is_not_read(folder):
+    os.truncate(folder / "model.keras", 30_000_000_000)  # a sparse one
+    with pytest.raises(DetectorError, match="30,000,000,000 bytes for 134 parameters"):
+        Detector.load(folder)
 
 
 def test_what_is_not_there_is_one_error(tmp_path):
@@ -367,7 +564,7 @@ def test_a_config_that_runs_code_is_not_looked_at(folder, one, trap, foreign):
         for name, content in files.items():
             evil = FOREIGN if foreign else trap
             archive.writestr(name, evil if name == "config.json" else content)
-    edit(folder, model__sha256=storage._sha256(path))
+    edit(folder, model__sha256=sha256(path))
     assert is_the_same(Detector.load(folder), one)
     assert not Path(MARK).exists()
 
@@ -381,7 +578,7 @@ class Evil:
 def test_a_pickle_is_not_opened(folder, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (folder / name).write_bytes(pickle.dumps(Evil()))
-    edit_or_not = storage._sha256(folder / name)
+    edit_or_not = sha256(folder / name)
     if name == "model.keras":
         edit(folder, model__sha256=edit_or_not)
     with pytest.raises(DetectorError):

@@ -14,7 +14,7 @@ import types
 import numpy as np
 import pandas as pd
 
-from lib import __main__
+from lib import __main__, preprocessing
 from lib.stream import checkpoint, watch
 
 WINDOW = 6
@@ -23,6 +23,7 @@ WINDOW = 6
 class StubDetector:
     recipe = {"window": WINDOW, "horizon": 1, "smooth": 1}  # noqa: RUF012
     threshold_ = 5.0
+    preprocessing_ = preprocessing.Preprocessing()
 
     def __init__(self, features):
         self.features_ = features
@@ -39,6 +40,9 @@ class StubDetector:
         # A sum in which the place of each row counts.
         score = (np.arange(1, WINDOW + 1) @ self.rows).sum() if scored else np.nan
         return pd.Series([score], frame.index)
+
+    def doubts(self, frame):
+        return []
 
     def stream_contributions(self):
         return pd.Series(self.shares, self.features_)

@@ -646,3 +646,89 @@ def test_an_output_that_is_a_hard_link_to_the_input_is_refused(tmp_path):
     with pytest.raises(ParameterError, match="must be different files"):
         watch.run(tmp_path, rows, output=link)
     assert rows.read_bytes() == b"time,wind\n"
+
+
+# A detector that preprocesses
+
+
+def prices(rows=400, seed=0):
+    steps = np.random.default_rng(seed).normal(0, 0.01, rows)
+    steps[300] = 0.2
+    table = pd.DataFrame({"close": 100 * np.exp(steps.cumsum())})
+    return table.set_index(pd.date_range("2015-01-01", periods=rows, freq="D", name="time"))
+
+
+def preprocessing_detector(rows, **settings):
+    from lib.detectors.detector import Detector
+
+    # No score of a training row is the threshold itself, where the last digit would decide.
+    recipe = {"threshold": "mean_plus_sigma", "epochs": 2, "smooth": 2, "preprocessing": settings}
+    return Detector("dense_autoencoder", 6, **recipe).fit(rows)
+
+
+@pytest.mark.parametrize("form", ["levels", "returns"])
+def test_a_stream_is_preprocessed_as_in_training(form):
+    rows = prices().drop(prices().index[[*range(100, 130), *range(200, 205)]])
+    detector = preprocessing_detector(rows.iloc[:250], form=form, max_gap=10.0)
+    stream = Stream(detector)
+    found = judged(stream, rows)
+    scores = detector.decision_function(rows)
+    said = [np.nan if record["score"] is None else record["score"] for record in found]
+    np.testing.assert_allclose(said, scores, rtol=1e-4, atol=1e-6)
+    assert [record["flag"] for record in found] == detector.predict(rows).tolist()
+    assert stream.counts["resets"] == 1
+    assert 0 < stream.counts["flags"] < 50
+    for cut in (2, 99, 101, 104, 240):
+        before, after = Stream(detector), Stream(detector)
+        before_cut = judged(before, rows.iloc[:cut])
+        recent, counts = before.recent, before.counts
+        after = Stream(detector)
+        after.restore(recent, counts)
+        assert before_cut + judged(after, rows.iloc[cut:]) == found
+
+
+def test_a_price_of_zero_does_not_end_a_stream():
+    detector = preprocessing_detector(prices(), form="returns")
+    rows = prices()
+    rows.iloc[50] = 0.0
+    found = judged(Stream(detector), rows)
+    assert [record["score"] for record in found[50:52]] == [None, None]
+    json.dumps(found, allow_nan=False)
+
+
+def test_what_a_stream_cannot_do_is_refused_before_a_row():
+    detector = preprocessing_detector(prices(), resample="2D")
+    with pytest.raises(ParameterError, match="one that resamples to '2D'"):
+        Stream(detector)
+    detector = preprocessing_detector(prices(), max_gap=5.0)
+    with pytest.raises(ParameterError, match=r"`gap` must be left out.*max_gap=5"):
+        Stream(detector, gap=3.0)
+
+
+def test_rows_with_another_step_are_pointed_out_once(recwarn):
+    detector = preprocessing_detector(prices(), max_gap=5.0)
+    hours = prices().set_index(pd.date_range("2015-01-01", periods=400, freq="h"))
+    judged(Stream(detector), hours)
+    said = [str(warning.message) for warning in recwarn if "usual step" in str(warning.message)]
+    assert said == ["The usual step between rows is 3600 seconds, in training it was 86400"]
+    recwarn.clear()
+    judged(Stream(detector), prices())
+    assert not recwarn.list
+
+
+def test_a_detector_stored_before_its_preprocessing_was_warns_where_that_matters(tmp_path, recwarn):
+    from lib.detectors.detector import Detector
+
+    returns = np.log(prices()).diff().iloc[1:]
+    Detector("dense_autoencoder", 6, epochs=1).fit(returns).save(tmp_path / "old")
+    path = tmp_path / "old" / "detector.json"
+    header = json.loads(path.read_text(encoding="utf-8"))
+    header["version"] = 1
+    del header["preprocessing"], header["recipe"]["preprocessing"]
+    path.write_text(json.dumps(header), encoding="utf-8")
+    old = Detector.load(tmp_path / "old")
+    recwarn.clear()
+    judged(Stream(old), returns)
+    assert not recwarn.list
+    judged(Stream(old), prices())
+    assert [str(w.message) for w in recwarn if "stored without its preprocessing" in str(w.message)]
