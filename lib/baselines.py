@@ -2,7 +2,7 @@
 
 Each takes a series and returns one score per time point, causal: a score uses the point
 itself and points before it, nothing later. NaN where there is too little history.
-The four that learn from training windows first come from `lib.baselines`.
+The four that learn from training windows first stand at the end.
 """
 
 import operator

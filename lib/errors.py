@@ -76,6 +76,35 @@ def whole(name, number, low=1, high=None):
     return value
 
 
+def choice(name, value, choices):
+    """Refuse a word that is not among those accepted.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the error.
+    value : object
+    choices : iterable of str
+
+    Raises
+    ------
+    ValueError
+        If it is not one of them.
+
+    Examples
+    --------
+    >>> choice("form", "levels", ("levels", "returns"))
+    >>> choice("rule", "mod", ("mad", "fixed"))
+    Traceback (most recent call last):
+    ValueError: `rule` must be one of mad, fixed. Received: rule='mod'. Did you mean 'mad'?
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(choices)}. "
+            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
+        )
+
+
 def trainer(asked=None):
     """Return who computes the gradients and steps of training.
 

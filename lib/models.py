@@ -7,6 +7,8 @@ two LSTM layers, once with a bottleneck between them and once without.
 """
 
 import functools
+import inspect
+import itertools
 import random
 
 import pandas as pd
@@ -729,3 +731,83 @@ def _recurrent(layer, window, n_features, units, latent, patch, activation, seed
     hidden = layer(units, activation, return_sequences=True, name="decoder_1")(hidden)
     outputs = layers.Dense(patch * n_features, name="dense_per_step")(hidden)
     return inputs, rows(outputs, patch)
+
+
+BUILDERS = {
+    "lstm_forecaster": build_lstm_forecaster,
+    "lstm_autoencoder": build_lstm_autoencoder,
+    "combined_autoencoder": build_combined_autoencoder,
+    "gru_autoencoder": build_gru_autoencoder,
+    "dense_autoencoder": build_dense_autoencoder,
+    "conv_autoencoder": build_conv_autoencoder,
+}
+
+
+def count_parameters(kind, window, n_features=1, **options):
+    """Numbers that a network learns, without building it.
+
+    Parameters
+    ----------
+    kind : str
+        Of `BUILDERS`.
+    window, n_features : int
+        Shape of a window.
+    **options
+        Arguments of the builder; its defaults stand in for those that are missing.
+
+    Returns
+    -------
+    int
+        As `model.count_params()` of the built network.
+
+    Examples
+    --------
+    >>> count_parameters("lstm_autoencoder", 30, units=16, latent=4)
+    1457
+    """
+    options = _defaults(kind) | options
+    units, latent = options.get("units"), options.get("latent")
+    if kind == "dense_autoencoder":
+        numbers = window * n_features
+        return _dense_parameters(numbers, *units, latent, *reversed(units), numbers)
+    if kind == "conv_autoencoder":
+        return _conv_parameters(window, n_features, options["filters"], options["kernel"], latent)
+    step = options["patch"] * n_features
+    if kind == "lstm_forecaster":
+        recurrent = sum(itertools.starmap(_lstm_parameters, itertools.pairwise((step, *units))))
+        return recurrent + _dense_parameters(units[-1], options["horizon"] * n_features)
+    latent, more = units if latent is None else latent, options.get("depth", 1) - 1
+    cell = _gru_parameters if kind == "gru_autoencoder" else _lstm_parameters
+    encoder = cell(step, latent)
+    if more:  # counted, not listed: a stored recipe may ask for any depth
+        encoder = cell(step, units) + (more - 1) * cell(units, units) + cell(units, latent)
+    decoder = cell(latent, units) + more * cell(units, units)
+    return encoder + decoder + _dense_parameters(units, step)
+
+
+@functools.cache
+def _defaults(kind):
+    return {name: it.default for name, it in inspect.signature(BUILDERS[kind]).parameters.items()}
+
+
+def _lstm_parameters(inputs, units):
+    return 4 * units * (inputs + units + 1)
+
+
+def _gru_parameters(inputs, units):
+    return 3 * units * (inputs + units + 2)  # Keras keeps two biases, as cuDNN does
+
+
+def _dense_parameters(*widths):
+    return sum((a + 1) * b for a, b in itertools.pairwise(widths))
+
+
+def _conv_parameters(window, n_features, filters, kernel, latent):
+    steps = window
+    for _ in filters:
+        steps = (steps + 1) // 2  # halved by each layer, and rounded up
+    flat = steps * filters[-1]
+    channels = [n_features, *filters], [filters[-1], *reversed(filters), n_features]
+    convolutions = itertools.chain.from_iterable(map(itertools.pairwise, channels))
+    of_all = sum((kernel * a + 1) * b for a, b in convolutions)
+    return of_all + _dense_parameters(flat, latent, flat)

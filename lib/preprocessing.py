@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import signal
 
-from lib.errors import did_you_mean
+from lib.errors import choice
 
 FORMS = ("levels", "returns")
 STATISTICS = ("mean", "sum", "count", "min", "max", "last")
@@ -63,9 +63,9 @@ class Preprocessing:
     """
 
     def __init__(self, form="levels", resample="", statistic="", max_gap=0.0):
-        _check_choice("form", form, FORMS)
+        choice("form", form, FORMS)
         if statistic:
-            _check_choice("statistic", statistic, STATISTICS)
+            choice("statistic", statistic, STATISTICS)
         if not isinstance(resample, str):
             raise ValueError(f"`resample` must be a text. Received: resample={resample!r}")
         if resample:
@@ -277,14 +277,6 @@ def seconds(index):
     if not isinstance(index, pd.DatetimeIndex):
         return None
     return np.diff(index.asi8) * {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[index.unit]
-
-
-def _check_choice(name, value, choices):
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(choices)}. "
-            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
-        )
 
 
 def _check_positive(series):

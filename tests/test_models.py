@@ -7,7 +7,6 @@ import pytest
 
 from lib import models
 from lib.backend import keras
-from lib.study import parameter_matching
 
 array = keras.ops.convert_to_numpy  # a tensor of PyTorch that has gradients does not go by itself
 
@@ -85,7 +84,7 @@ def test_a_window_in_patches(kind, patch):
     assert model.output_shape == (None, 12 + beyond, 2)
     assert model.get_layer("repeat").output.shape[1] == (12 + beyond) // patch
     widths = {"units": 4, "latent": 3, "patch": patch}
-    assert model.count_params() == parameter_matching.count_parameters(kind, 12, 2, widths)
+    assert model.count_params() == models.count_parameters(kind, 12, 2, **widths)
 
 
 @pytest.mark.parametrize("patch", [1, 3])
@@ -93,7 +92,7 @@ def test_a_forecaster_of_patches(patch):
     options = {"units": (3, 4), "patch": patch, "horizon": 6}
     model = FORECASTER(12, 2, **options)
     assert model.output_shape == (None, 6, 2)
-    expected = parameter_matching.count_parameters("lstm_forecaster", 12, 2, options)
+    expected = models.count_parameters("lstm_forecaster", 12, 2, **options)
     assert model.count_params() == expected
 
 

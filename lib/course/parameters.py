@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lib.course.specifications import SPECIFICATIONS
-from lib.errors import ParameterError
+from lib.errors import ParameterError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,6 @@ Did you mean 'window'? There are: csv, ...
     known = specification(notebook)
     if name in known:
         return known[name]
-    # Only now: a notebook whose names are right should not wait for pandas here.
-    from lib.errors import did_you_mean
-
     message = f"`{name}` is not a parameter of {notebook}.{did_you_mean(name, known)}"
     raise ParameterError(f"{message} There are: {', '.join(known) or 'none'}.")
 

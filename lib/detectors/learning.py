@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lib import scoring, thresholds, training, windowing
-from lib.detectors.recipe import KINDS, checked_rows, try_rule
+from lib.detectors.recipe import KINDS, builder_options, checked_rows, try_rule
 from lib.numpy_lstm import forward
 from lib.preprocessing import Preprocessing
 
@@ -35,8 +35,7 @@ class Learning:
         return self.recipe["window"] + self._horizon - 1
 
     def _build(self):
-        horizon = {"horizon": self._horizon} if self._horizon else {}
-        options = {**horizon, **self.recipe["network"], "seed": self.recipe["seed"]}
+        options = {**builder_options(self.recipe), "seed": self.recipe["seed"]}
         build = KINDS[self.recipe["kind"]]
         return build(self.recipe["window"], len(self.features_), **options)
 

@@ -5,21 +5,18 @@ can be stored as text and read again without running anything.
 """
 
 import inspect
-import itertools
 import math
 
 import numpy as np
 import pandas as pd
 
 from lib import models, thresholds
-from lib.errors import did_you_mean, whole
+from lib.errors import choice, whole
 from lib.preprocessing import Preprocessing
 
 KINDS = {
-    "lstm_forecaster": models.build_lstm_forecaster,
-    "lstm_autoencoder": models.build_lstm_autoencoder,
-    "dense_autoencoder": models.build_dense_autoencoder,
-    "conv_autoencoder": models.build_conv_autoencoder,
+    kind: models.BUILDERS[kind]
+    for kind in ("lstm_forecaster", "lstm_autoencoder", "dense_autoencoder", "conv_autoencoder")
 }
 RULES = (
     *("fixed", "mean_plus_sigma", "percentile", "maximum", "mad"),
@@ -66,8 +63,8 @@ def checked_recipe(**recipe):
     """
     for name in BOUNDS.keys() & recipe.keys():
         recipe[name] = whole(name, recipe[name], *BOUNDS[name])
-    _check_choice("kind", recipe["kind"], KINDS)
-    _check_choice("threshold", recipe["threshold"], RULES)
+    choice("kind", recipe["kind"], KINDS)
+    choice("threshold", recipe["threshold"], RULES)
     share = recipe["max_missing"]
     if not _is_number(share) or not 0 <= share < 1:
         raise ValueError(f"`max_missing` must be from 0 to below 1. Received: max_missing={share}")
@@ -155,7 +152,7 @@ def network_options(kind, units, latent, learning_rate):
         "dense_autoencoder": {"units": (units,), "latent": latent},
         "conv_autoencoder": {"filters": (units, max(units // 2, 1)), "latent": latent},
     }
-    _check_choice("kind", kind, KINDS)
+    choice("kind", kind, KINDS)
     return {**sizes[kind], "learning_rate": learning_rate}
 
 
@@ -184,7 +181,7 @@ def rule_options(rule, option):
     >>> rule_options("mean_plus_sigma", 2.0), rule_options("maximum", 0.0)
     ({'k': 2.0}, None)
     """
-    _check_choice("threshold", rule, RULES)
+    choice("threshold", rule, RULES)
     taken = list(inspect.signature(getattr(thresholds, rule)).parameters.values())[1:]
     if not option and not (taken and taken[0].default is inspect.Parameter.empty):
         return None
@@ -239,42 +236,20 @@ def count_parameters(recipe, n_features):
     >>> count_parameters(recipe, 1)
     1457
     """
-    kind, window = recipe["kind"], recipe["window"]
-    defaults = inspect.signature(KINDS[kind]).parameters
-    network = {name: it.default for name, it in defaults.items()} | recipe["network"]
-    if kind == "dense_autoencoder":
-        numbers, units = window * n_features, network["units"]
-        return _dense(numbers, *units, network["latent"], *reversed(units), numbers)
-    if kind == "conv_autoencoder":
-        return _convolutions(window, n_features, network)
-    units, step = network["units"], network["patch"] * n_features
-    if kind == "lstm_forecaster":
-        outputs = recipe["horizon"] * n_features
-        return sum(map(_lstm, (step, *units), units)) + _dense(units[-1], outputs)
-    latent, depth = units if network["latent"] is None else network["latent"], network["depth"]
-    encoder = _lstm(step, latent)
-    if depth > 1:
-        encoder = _lstm(step, units) + (depth - 2) * _lstm(units, units) + _lstm(units, latent)
-    decoder = _lstm(latent, units) + (depth - 1) * _lstm(units, units)
-    return encoder + decoder + _dense(units, step)
+    options = builder_options(recipe)
+    return models.count_parameters(recipe["kind"], recipe["window"], n_features, **options)
 
 
-def _lstm(inputs, units):
-    return 4 * units * (inputs + units + 1)
+def builder_options(recipe):
+    """Return what the builder of a recipe's network is given, beside its shape and seed.
 
-
-def _dense(*widths):
-    return sum((a + 1) * b for a, b in itertools.pairwise(widths))
-
-
-def _convolutions(window, n_features, network):
-    filters, kernel, steps = network["filters"], network["kernel"], window
-    for _ in filters:
-        steps = (steps + 1) // 2
-    flat = steps * filters[-1]
-    channels = [n_features, *filters], [filters[-1], *reversed(filters), n_features]
-    layers = itertools.chain.from_iterable(map(itertools.pairwise, channels))
-    return sum((kernel * a + 1) * b for a, b in layers) + _dense(flat, network["latent"], flat)
+    Examples
+    --------
+    >>> builder_options({"kind": "lstm_forecaster", "horizon": 2, "network": {"units": (4,)}})
+    {'horizon': 2, 'units': (4,)}
+    """
+    horizon = {"horizon": recipe["horizon"]} if recipe["kind"] == "lstm_forecaster" else {}
+    return horizon | recipe["network"]
 
 
 def _check_columns(columns, features, name):
@@ -306,14 +281,6 @@ def _check_finite(frame, name):
         )
 
 
-def _check_choice(name, value, choices):
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(choices)}. "
-            f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
-        )
-
-
 def _is_number(value):
     # To Python, True is a number.
     plain = isinstance(value, int | float) and not isinstance(value, bool)
@@ -327,7 +294,7 @@ def _checked_network(kind, network):
         name for name in inspect.signature(KINDS[kind]).parameters if name not in NOT_OF_THE_NETWORK
     ]
     for name, value in network.items():
-        _check_choice("network", name, known)
+        choice("network", name, known)
         plain = value is None or isinstance(value, str) or _is_number(value)
         widths = isinstance(value, list | tuple) and all(map(_is_number, value))
         if not plain and not widths:
@@ -335,7 +302,7 @@ def _checked_network(kind, network):
                 f"`network` must hold numbers, words and lists of numbers. "
                 f"Received: {name}={value!r}"
             )
-    _check_choice("activation", network.get("activation", "tanh"), ACTIVATIONS)
+    choice("activation", network.get("activation", "tanh"), ACTIVATIONS)
     # JSON knows no tuple, and the builders tell `()` from a list.
     return {name: tuple(v) if isinstance(v, list) else v for name, v in network.items()}
 
@@ -344,7 +311,7 @@ def _checked_preprocessing(settings):
     if not isinstance(settings, dict):
         raise ValueError(f"`preprocessing` must be a dict of settings. Received: {settings!r}")
     for name in settings:
-        _check_choice("preprocessing", name, inspect.signature(Preprocessing).parameters)
+        choice("preprocessing", name, inspect.signature(Preprocessing).parameters)
     return Preprocessing(**settings).settings
 
 

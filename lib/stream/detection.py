@@ -165,7 +165,7 @@ class Stream:
 
         Raises
         ------
-        lines.BadLine
+        BadLine
             If the row is ahead of the clock, or not later than the last one; then it leaves no
             trace.
         """

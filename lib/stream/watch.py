@@ -30,11 +30,11 @@ class Watch:
 
     Parameters
     ----------
-    stream : stream.Stream
-    reader : lines.RowReader
-    source : following.File or following.Pipe
-    output : resume.Output
-    metrics : monitoring.Metrics
+    stream : detection.Stream
+    reader : row_parser.RowReader
+    source : source.File or source.Pipe
+    output : checkpoint.Output
+    metrics : prometheus.Metrics
     state : pathlib.Path, optional
         Where to keep what a restart needs.
     before : dict, optional
@@ -229,7 +229,7 @@ def run(
 
     Raises
     ------
-    ParameterError, storage.DetectorError
+    ParameterError, DetectorError
         If an argument is of no use.
     OSError
         If a file cannot be read or written.

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from lib import baselines, scoring, windowing
-from lib.errors import did_you_mean, whole
+from lib.errors import choice, whole
 
 FLAT = 0.01  # training spreads; a column that moves less stands still
 RIDGE = 1.0  # scikit-learn's default
@@ -110,11 +110,8 @@ class Budget:
             value = getattr(self, field.name)
             if field.type is int:
                 whole(field.name, value)
-            elif field.type is str and value not in CHOICES[field.name]:
-                raise ValueError(
-                    f"`{field.name}` must be one of {', '.join(CHOICES[field.name])}. "
-                    f"Received: {field.name}={value!r}.{did_you_mean(value, CHOICES[field.name])}"
-                )
+            elif field.type is str:
+                choice(field.name, value, CHOICES[field.name])
         rate = self.learning_rate
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1:
             raise ValueError(
@@ -165,11 +162,7 @@ def scores(name, train, validation, series, *, window, seed=0, budget=None, peri
     >>> of_series.isna().sum(), facts["parameters"]
     (np.int64(5), 6)
     """
-    if name not in KINDS:
-        raise ValueError(
-            f"`name` must be one of {', '.join(KINDS)}. "
-            f"Received: name={name!r}.{did_you_mean(name, KINDS)}"
-        )
+    choice("name", name, KINDS)
     if not np.isfinite(series.to_numpy(dtype=float)).all():
         raise ValueError("`series` must be complete and finite. Received: NaN or infinity in it")
     scaler = windowing.fit_scaler(train, allow_missing=True)

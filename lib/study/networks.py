@@ -13,14 +13,6 @@ import pandas as pd
 from lib import models, scoring, training, windowing
 from lib.study.parameter_matching import equal_widths
 
-BUILDERS = {
-    "lstm_forecaster": models.build_lstm_forecaster,
-    "lstm_autoencoder": models.build_lstm_autoencoder,
-    "combined_autoencoder": models.build_combined_autoencoder,
-    "gru_autoencoder": models.build_gru_autoencoder,
-    "dense_autoencoder": models.build_dense_autoencoder,
-    "conv_autoencoder": models.build_conv_autoencoder,
-}
 RECURRENT = ("lstm_forecaster", "lstm_autoencoder", "combined_autoencoder", "gru_autoencoder")
 SPREAD = 0.1  # training spreads; a calmer window is not blown up further than that
 
@@ -70,7 +62,7 @@ def _build(name, window, n_features, budget, seed):
     options = {"learning_rate": budget.learning_rate, "loss": budget.loss, "seed": seed}
     if name in RECURRENT:
         options["activation"] = budget.activation
-    return BUILDERS[name](window, n_features, **widths, **options)
+    return models.BUILDERS[name](window, n_features, **widths, **options)
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,11 +1,10 @@
-"""How many numbers a network learns, and widths that make networks of all kinds equal in size.
+"""Widths that make networks of all kinds equal in size.
 
 A comparison of kinds of networks must not be one of sizes. The LSTM autoencoder sets the
 measure; the others get the widths that come closest to it.
 """
 
 import functools
-import itertools
 import math
 
 KINDS = (
@@ -15,43 +14,6 @@ KINDS = (
 KERNEL = 5  # steps that a convolution sees
 WIDEST = 128  # that is looked at in a search
 NEAR, FAR = 0.02, 0.05  # shares: equal for all purposes, and the most that is accepted
-
-
-def count_parameters(kind, window, n_features, widths):
-    """Numbers that a network learns, without building it.
-
-    Parameters
-    ----------
-    kind : str
-        Of `KINDS`.
-    window, n_features : int
-        Shape of a window.
-    widths : dict
-        Arguments of the builder in `lib.models` or `lib.models`, as `equal_widths`
-        returns them.
-
-    Returns
-    -------
-    int
-        As `model.count_params()` of the built network.
-
-    Examples
-    --------
-    >>> count_parameters("lstm_autoencoder", 30, 1, {"units": 16, "latent": 4})
-    1457
-    """
-    if kind == "dense_autoencoder":
-        return _dense(window * n_features, widths["units"], widths["latent"])
-    if kind == "conv_autoencoder":
-        return _conv(window, n_features, widths["filters"], widths["latent"])
-    inputs = outputs = widths.get("patch", 1) * n_features
-    if kind == "lstm_forecaster":
-        latent, units = widths["units"]
-        outputs = widths.get("horizon", 1) * n_features
-    else:
-        latent, units = widths["latent"], widths["units"]
-    layer = _gru if kind == "gru_autoencoder" else _lstm
-    return layer(inputs, latent) + layer(latent, units) + (units + 1) * outputs
 
 
 def equal_widths(kind, window, n_features, *, units, latent):
@@ -91,9 +53,11 @@ def equal_widths(kind, window, n_features, *, units, latent):
     measure = {"units": units, "latent": latent}
     if kind in ("lstm_autoencoder", "combined_autoencoder"):
         return measure
-    target = count_parameters("lstm_autoencoder", window, n_features, measure)
+    from lib.models import count_parameters  # Keras is slow to import
+
+    target = count_parameters("lstm_autoencoder", window, n_features, **measure)
     distance = {
-        number: abs(count_parameters(kind, window, n_features, widths) / target - 1)
+        number: abs(count_parameters(kind, window, n_features, **widths) / target - 1)
         for number, widths in enumerate(_candidates(kind, latent))
     }
     near = [number for number in distance if distance[number] <= NEAR]
@@ -125,27 +89,3 @@ def _pairs(counts, ratio):
     """Pairs of widths, those first whose ratio is nearest to the one given."""
     pairs = [(first, second) for first in counts for second in counts]
     return sorted(pairs, key=lambda pair: abs(math.log(pair[0] / pair[1] / ratio)))
-
-
-def _lstm(inputs, units):
-    return 4 * units * (inputs + units + 1)
-
-
-def _gru(inputs, units):
-    return 3 * units * (inputs + units + 2)  # Keras keeps two biases, as cuDNN does
-
-
-def _dense(numbers, units, latent):
-    widths = [numbers, *units, latent, *reversed(units), numbers]
-    return sum((a + 1) * b for a, b in itertools.pairwise(widths))
-
-
-def _conv(window, n_features, filters, latent):
-    first, second = filters
-    steps = (window + 3) // 4  # halved twice, each time rounded up
-    flat = steps * second
-    channels = [n_features, first, second]
-    encoder = sum((KERNEL * a + 1) * b for a, b in itertools.pairwise(channels))
-    channels = [second, second, first, n_features]
-    decoder = sum((KERNEL * a + 1) * b for a, b in itertools.pairwise(channels))
-    return encoder + (flat + 1) * latent + (latent + 1) * flat + decoder

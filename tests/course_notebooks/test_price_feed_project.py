@@ -1,9 +1,8 @@
 """The project at the end of the course: its files are fresh, its checks tell wrong from right."""
 
-import importlib.util
-
 import exercise_checks
 import pandas as pd
+import places
 import pytest
 
 from lib.course import notebooks
@@ -12,14 +11,7 @@ FOLDER = notebooks.COURSE / "project"
 SOLUTION = notebooks.COURSE / "solutions" / "project.ipynb"
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location("project_make", FOLDER / "make.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = load_script()
+script = places.load_script(FOLDER / "make.py")
 
 
 def test_series_and_answers_are_those_that_the_script_makes():

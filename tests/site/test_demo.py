@@ -1,10 +1,10 @@
 """The page to play with: its data are fresh, its numbers are the package's, and all can use it."""
 
-import importlib.util
 import re
 
 import numpy as np
 import pandas as pd
+import places
 import pytest
 from chromium import launched
 
@@ -17,14 +17,7 @@ FOLDER = data.DATA_DIR.parent / "docs" / "demo"
 TEXTS = ("break-text", "blame-text", "move-text", "curve-text", "cell-text")
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location("demo_make_data", FOLDER / "make_data.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-script = load_script()
+script = places.load_script(FOLDER / "make_data.py")
 
 
 @pytest.fixture(scope="module")

@@ -43,10 +43,8 @@ SHAPES = [(window, 1) for window in (4, 20, 24, 48, 184, 208)] + [(12, 7), (30, 
 @pytest.mark.parametrize(("window", "n_features"), [(12, 7), (30, 1), (21, 2)])
 def test_parameters_are_counted_as_keras_counts_them(kind, window, n_features):
     widths = parameter_matching.equal_widths(kind, window, n_features, units=24, latent=6)
-    model = networks.BUILDERS[kind](window, n_features, **widths)
-    assert model.count_params() == parameter_matching.count_parameters(
-        kind, window, n_features, widths
-    )
+    model = models.BUILDERS[kind](window, n_features, **widths)
+    assert model.count_params() == models.count_parameters(kind, window, n_features, **widths)
 
 
 @pytest.mark.parametrize(("window", "n_features"), SHAPES)
@@ -56,7 +54,7 @@ def test_all_networks_are_equally_large(window, n_features):
     for kind in parameter_matching.KINDS:
         options = {"units": budget.units, "latent": budget.latent}
         widths = parameter_matching.equal_widths(kind, window, n_features, **options)
-        counts.append(parameter_matching.count_parameters(kind, window, n_features, widths))
+        counts.append(models.count_parameters(kind, window, n_features, **widths))
     assert counts[0] == counts[1] == counts[2]  # forecaster, autoencoder, and both in one
     assert max(counts) <= 1.05 * counts[1]
     assert min(counts) >= 0.95 * counts[1]
@@ -87,7 +85,7 @@ def test_combined_loss_weighs_the_window_and_its_neighbours_alike():
 
 @pytest.mark.parametrize("kind", ["gru_autoencoder", "combined_autoencoder"])
 def test_new_networks_have_a_bottleneck_and_refuse_bad_sizes(kind):
-    build = networks.BUILDERS[kind]
+    build = models.BUILDERS[kind]
     assert models.build_encoder(build(6, 2, units=5, latent=3)).output_shape == (None, 3)
     assert build(6, units=5).get_layer("latent").output.shape == (None, 5)
     with pytest.raises(ValueError, match="`units` must be a positive integer"):
