@@ -9,7 +9,9 @@ function setUpSearch() {
   const status = dialog.querySelector(".search-status");
   const list = dialog.querySelector(".search-found");
   let pagefind;
+  let searches = 0;
   const search = async () => {
+    const number = ++searches;
     try {
       pagefind ??= await import(new URL("pagefind/pagefind.js", root));
     } catch {
@@ -19,6 +21,7 @@ function setUpSearch() {
     const answer = await pagefind.debouncedSearch(input.value, {}, 150);
     if (answer === null) return; // typed on meanwhile
     const pages = await Promise.all(answer.results.slice(0, 12).map((result) => result.data()));
+    if (number !== searches) return; // a later search may have been the faster one
     const n = answer.results.length;
     status.textContent = input.value ? `${n} ${n === 1 ? "page" : "pages"} found` : "";
     list.replaceChildren(...pages.map(entry));
