@@ -48,7 +48,7 @@ def write(folder):
     """Train, store, and score; all that is drawn at random has one seed on every backend."""
     scores = {}
     for kind, options in DETECTORS.items():
-        detector = Detector(kind, WINDOW, network=options, epochs=1, balance=True).fit(ROWS)
+        detector = Detector(kind, WINDOW, options=options, epochs=1, balance=True).fit(ROWS)
         detector.save(folder / kind)
         scores[f"detector {kind}"] = detector.decision_function(HOLES)
     for name in NETWORKS:

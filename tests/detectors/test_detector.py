@@ -390,7 +390,7 @@ def test_streams_and_long_series_need_no_keras(fitted, monkeypatch):
 
 def test_what_numpy_does_not_know_is_left_to_keras():
     """`gelu` is no activation of `forward`: slower, and otherwise the same."""
-    one = detector("dense_autoencoder", network={"units": (8,), "activation": "gelu"})
+    one = detector("dense_autoencoder", options={"units": (8,), "activation": "gelu"})
     batch = one.fit(waves().iloc[:TRAIN]).decision_function(waves())
     stream = pd.concat([one.update(rows) for rows in cut(waves(), [1, 60])])
     np.testing.assert_allclose(stream, batch, rtol=0, atol=1e-6)
@@ -422,7 +422,7 @@ def test_a_stream_goes_on_in_a_copy(fitted):
 def test_a_row_takes_a_millisecond():
     """As `make bench` measures it on an idle machine; here others may be at work."""
     series = pd.concat([waves(400).add_prefix(name) for name in ("a", "b", "c")], axis=1)
-    one = Detector("lstm_autoencoder", 60, network={"units": 32}, epochs=1).fit(series)
+    one = Detector("lstm_autoencoder", 60, options={"units": 32}, epochs=1).fit(series)
     one.update(series.iloc[:100])
     taken = []
     for row in range(100, 200):
@@ -527,7 +527,7 @@ def test_too_few_scores_for_a_rule_are_refused_before_training():
 )
 def test_networks_of_no_use_are_refused_before_training(kind, network, message):
     with pytest.raises(ValueError, match=message):
-        detector(kind, network=network).fit(waves())
+        detector(kind, options=network).fit(waves())
 
 
 @pytest.mark.parametrize("failure", ["rows", "training", "threshold"])

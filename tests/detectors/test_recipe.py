@@ -61,13 +61,13 @@ def test_what_is_stored_is_plain():
     one = Detector(
         "lstm_forecaster",
         np.int64(12),
-        network={"units": [4, 4]},
+        options={"units": [4, 4]},
         max_missing=0,
         threshold="mean_plus_sigma",
         threshold_options={"k": 2},
     )
     assert type(one.recipe["window"]) is int
-    assert one.recipe["network"] == {"units": (4, 4)}
+    assert one.recipe["options"] == {"units": (4, 4)}
     assert one.recipe["threshold_options"] == {"k": 2}
     assert Detector(**one.recipe).recipe == one.recipe
     assert Detector().recipe["threshold_options"] == {"q": 99.0}
@@ -75,9 +75,9 @@ def test_what_is_stored_is_plain():
 
 def test_the_recipe_is_a_copy():
     network = {"units": 4}
-    one = Detector(network=network)
+    one = Detector(options=network)
     network["units"] = 5
-    assert one.recipe["network"] == {"units": 4}
+    assert one.recipe["options"] == {"units": 4}
 
 
 @pytest.mark.parametrize("rule", recipe.RULES)
@@ -119,7 +119,7 @@ def test_a_number_that_a_rule_cannot_take(rule, option, message):
 def test_two_sizes_make_every_network(kind):
     options = recipe.network_options(kind, units=6, latent=2, learning_rate=0.01)
     assert recipe.KINDS[kind](8, 1, **options).count_params() > 50
-    assert Detector(kind, network=options).recipe["network"] == options
+    assert Detector(kind, options=options).recipe["options"] == options
 
 
 def test_two_sizes_make_forecaster_and_autoencoder_alike():

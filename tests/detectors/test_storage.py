@@ -96,7 +96,7 @@ def test_a_loaded_detector_goes_on(folder, one, tmp_path):
     ],
 )
 def test_every_kind_is_stored(kind, network, tmp_path):
-    saved = Detector(kind, WINDOW, network=network, epochs=1).fit(SERIES)
+    saved = Detector(kind, WINDOW, options=network, epochs=1).fit(SERIES)
     saved.save(tmp_path / "detector")
     assert is_the_same(Detector.load(tmp_path / "detector"), saved)
 
@@ -351,9 +351,9 @@ def edit(folder, **changes):
         ({"recipe": {"kind": "dense_autoencoder", "windw": 6}}, "a damaged one"),
         ({"recipe__window": 7}, "a damaged one"),
         ({"recipe__kind": "lstm_autoencoder"}, "a damaged one"),
-        ({"recipe__network": {"units": (5,)}}, "a damaged one"),
-        ({"recipe__network": {"activation": {"class_name": "Lambda"}}}, "numbers, words and lists"),
-        ({"recipe__network": {"activation": "lib>anything"}}, "`activation` must be one of"),
+        ({"recipe__options": {"units": (5,)}}, "a damaged one"),
+        ({"recipe__options": {"activation": {"class_name": "Lambda"}}}, "numbers, words and lists"),
+        ({"recipe__options": {"activation": "lib>anything"}}, "`activation` must be one of"),
         ({"features": ["wind speed"]}, "a damaged one"),
         ({"features": ["wind speed", "wind speed"]}, "a damaged one"),
         ({"features": [1, 2]}, "a damaged one"),
@@ -500,7 +500,7 @@ def test_weights_that_are_no_numbers_are_refused(folder, value):
     ],
 )
 def test_a_recipe_that_is_too_large_for_its_file_is_not_built(folder, kind, network):
-    edit(folder, recipe__kind=kind, recipe__network=network)
+    edit(folder, recipe__kind=kind, recipe__options=network)
     with pytest.raises(
         DetectorError, match=r"a damaged model\.keras: [\d,]+ bytes for [\d,]+ param"
     ):
