@@ -51,13 +51,15 @@ def sources_hash(content, lib=LIB):
     return digest.hexdigest()
 
 
-def modules_hash(sources, lib=LIB):
+def modules_hash(sources, lib=LIB, *, without=()):
     """Return the SHA-256 of all modules of `lib` that pieces of source import, directly or not.
 
     Parameters
     ----------
     sources : list of str
     lib : pathlib.Path
+    without : tuple of str
+        Modules and packages that are left out.
 
     Returns
     -------
@@ -66,6 +68,8 @@ def modules_hash(sources, lib=LIB):
     """
     digest = hashlib.sha256()
     for name, path in sorted(lib_modules(sources, lib).items()):
+        if f"{name}.".startswith(tuple(f"{one}." for one in without)):
+            continue
         digest.update(f"{name}\0{code_of(path.read_text(encoding='utf-8'))}\0".encode())
     return digest.hexdigest()
 

@@ -17,7 +17,7 @@ class Piece:
     def __init__(self, pipeline):
         self.pipeline, width = pipeline, len(pipeline.features)
         self.offset = 0  # rows that have been forgotten
-        self.values, self.labels = np.empty((0, width)), None
+        self.values, self.labels = np.empty((0, width)), pd.Index([])
         self.starts, self.parts = np.empty(0, int), None  # of the blocks that still matter
         self._next, self.newest = 0, None  # start of the next block; parts of the newest score
         self.rows = None  # last rows of parts, for `smooth`
@@ -26,7 +26,7 @@ class Piece:
     def add(self, scaled, labels):
         """Take rows that follow; returns the scores that are known now, with their labels."""
         self.values = np.concatenate([self.values, scaled]) if len(self.values) else scaled
-        self.labels = labels if self.labels is None else self.labels.append(labels)
+        self.labels = self.labels.append(labels) if len(self.labels) else labels
         scorer, span, end = self.pipeline.scorer, self.pipeline.span, self.offset + len(self.values)
         first = self.starts[-1] + scorer.stride if len(self.starts) else self._next
         starts = np.arange(first, end - span + 1, scorer.stride)

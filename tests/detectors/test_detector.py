@@ -40,7 +40,7 @@ def holes(frame):
 
 
 def detector(kind, **options):
-    return Detector(kind, WINDOW, **{"network": SMALL[kind], "epochs": 1, **options})
+    return Detector(kind, WINDOW, **{"options": SMALL[kind], "epochs": 1, **options})
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -237,7 +237,7 @@ def test_balance_makes_sensors_alike_on_the_validation_rows():
     noisy = waves()
     noisy["level"] = np.random.default_rng(3).normal(size=ROWS)  # not to be predicted
     parts = noisy.iloc[:TRAIN], noisy.iloc[TRAIN:]
-    settings = {"epochs": 30, "network": {"latent": 2, "learning_rate": 0.01}}
+    settings = {"epochs": 30, "options": {"latent": 2, "learning_rate": 0.01}}
     balanced = detector("dense_autoencoder", balance=True, **settings).fit(*parts)
     plain = detector("dense_autoencoder", **settings).fit(*parts)
     errors = scoring.series_errors(plain.model_, scaled(plain, parts[1]), WINDOW)[:, -1]
@@ -289,7 +289,7 @@ def test_what_is_missing_is_not_trained_on():
 def test_missing_values_hardly_hurt():
     """A tenth of the values lost: nearly the scores of the complete series."""
     lost = waves().mask(np.random.default_rng(4).random((ROWS, 2)) < 0.1)
-    settings = {"epochs": 30, "max_missing": 0.5, "network": {"latent": 4}}
+    settings = {"epochs": 30, "max_missing": 0.5, "options": {"latent": 4}}
     whole, part = (
         detector("dense_autoencoder", **settings).fit(series.iloc[:TRAIN])
         for series in (waves(), lost)

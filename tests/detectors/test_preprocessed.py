@@ -32,7 +32,7 @@ WAYS = {
 
 
 def fitted(way, rows=GAPS, **options):
-    settings = {"network": {"units": (4,)}, "epochs": 1, "max_missing": 0.4, **options}
+    settings = {"options": {"units": (4,)}, "epochs": 1, "max_missing": 0.4, **options}
     return Detector("dense_autoencoder", 5, preprocessing=WAYS[way], **settings).fit(rows)
 
 

@@ -32,7 +32,7 @@ HOLES = SERIES.mask(np.random.default_rng(1).random((80, 2)) < 0.1)
 
 
 def fitted(seed=0, **options):
-    settings = {"network": {"units": (4,)}, "epochs": 1, **options}
+    settings = {"options": {"units": (4,)}, "epochs": 1, **options}
     return Detector("dense_autoencoder", WINDOW, seed=seed, **settings).fit(SERIES)
 
 
