@@ -27,8 +27,8 @@ SHARE = 8  # a window is at most such a part of the training rows
 STEPS = 13  # of a recurrent network in a window
 RETURNS = ("sp500_returns", "sp500_z")  # for which volatility has a meaning
 SHIPPED = ("sp500_returns", "sp500_z", "lhb_rules", "lhb_faults")
-# Sources of the UCR archive that configurations are chosen on, with all their series, and on which
-# nothing is evaluated: of 71 sources of 145 series, sorted by name, every fourth from the fourth on.
+# Sources of the UCR archive that configurations are chosen on, with all their series; nothing is
+# evaluated on them. Of 71 sources of 145 series, sorted by name, every fourth from the fourth on.
 TUNING = (
     *("CHARISten", "CIMIS44AirTemperature4", "GP711MarkerLFM5z1", "InternalBleeding14"),
     *("InternalBleeding5", "Lab2Cmac011215EPG2", "PowerDemand1", "TkeepFifthMARS"),

@@ -136,7 +136,7 @@ def run_cell(cell):
 
 def _evaluated(cell):
     """Yield what differs between the rows of a cell: the configurations and threshold rules."""
-    from lib.detectors.detector import RESCORING, Detector
+    from lib.detectors.detector import Detector
     from lib.metrics.summary import study_metrics, threshold_free
 
     one, detector, fit_seconds = datasets.load(cell["data"]), None, 0.0

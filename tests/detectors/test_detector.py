@@ -184,7 +184,7 @@ def test_first_rows_have_no_score(fitted):
 
 def test_long_series_are_scored_in_pieces(dense, monkeypatch):
     whole = dense.decision_function(holes(waves()))
-    monkeypatch.setattr("lib.detectors.learning.PIECE", 17)
+    monkeypatch.setattr("lib.detectors.pipeline.NUMBERS", 17 * WINDOW * 2)
     pieces = dense.decision_function(holes(waves()))
     np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-6)
 
@@ -357,8 +357,9 @@ def test_reset_forgets(dense):
 def test_the_stream_remembers_no_more_than_it_needs(dense):
     dense.reset()
     dense.update(waves())
-    values, errors = dense._stream
-    assert (len(values), len(errors)) == (WINDOW - 1, 0)
+    assert len(dense._piece.values) == len(dense._piece.labels) == WINDOW
+    assert dense._piece.parts is None
+    assert len(dense._piece.rows) == 0
 
 
 @pytest.mark.parametrize("series", [waves(), holes(waves())], ids=["whole", "holes"])
@@ -394,7 +395,7 @@ def test_what_numpy_does_not_know_is_left_to_keras():
     batch = one.fit(waves().iloc[:TRAIN]).decision_function(waves())
     stream = pd.concat([one.update(rows) for rows in cut(waves(), [1, 60])])
     np.testing.assert_allclose(stream, batch, rtol=0, atol=1e-6)
-    assert one._network is one.model_
+    assert one._piece.pipeline.method._fast is one.model_
 
 
 def test_new_weights_count_from_the_next_reset():

@@ -20,6 +20,7 @@ from places import ROOT
 from lib.backend import keras
 from lib.detectors import storage
 from lib.detectors.detector import Detector
+from lib.detectors.network import Network
 from lib.errors import DetectorError
 
 WINDOW = 6
@@ -340,7 +341,7 @@ def edit(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": storage.VERSION + 1}, "version 3, newer than 2, the last this one can read"),
+        ({"version": storage.VERSION + 1}, "version 4, newer than 3, the last this one can read"),
         ({"version": "1"}, r"a damaged detector.json \(version='1'\)"),
         ({"version": None}, "a damaged detector.json"),
         ({"format": "somebody/else"}, "a detector.json of another format"),
@@ -415,7 +416,7 @@ def nothing_is_built(monkeypatch):
     def build(*arguments, **options):
         raise AssertionError("built all the same")
 
-    monkeypatch.setattr(Detector, "_build", build)
+    monkeypatch.setattr(Network, "load", build)
 
 
 def rewritten(folder, change):
