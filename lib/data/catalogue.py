@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.data import downloads
+from lib.data import downloads, ucr
 from lib.data.reading import read_csv, read_table, time_index
 from lib.errors import DataError, did_you_mean
 
@@ -51,7 +51,10 @@ def load(name):
     entries = _entries()
     if name not in entries:
         more = downloads.entries()
-        if name in more:
+        in_archive = str(name).startswith("ucr_") and name in ucr.series().index
+        if in_archive and not (name in more and downloads.is_here(more[name])):
+            return ucr.read(name)
+        if name in more and name != ucr.ENTRY:
             return downloads.read(name)
         raise ValueError(
             f"`name` must be one of {', '.join(map(repr, entries))}, or one that "

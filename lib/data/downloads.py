@@ -103,7 +103,8 @@ def listing():
         {"name": name, **entry, "here": all(map(is_here, parts(entry)))}
         for name, entry in entries().items()
     ]
-    return pd.DataFrame(rows)[["name", "title", "rows", "bytes", "licence", "here"]]
+    listed = pd.DataFrame(rows)[["name", "title", "rows", "bytes", "licence", "here"]]
+    return listed.astype({"rows": "Int64"})
 
 
 def read(name):

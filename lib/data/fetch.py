@@ -40,7 +40,7 @@ def select(names):
     Examples
     --------
     >>> select(["klse", "ucr"])[:3]
-    ['klse', 'ucr_001', 'ucr_002']
+    ['klse', 'ucr_archive', 'ucr_001']
     """
     known, chosen = list(downloads.entries()), []
     for name in names:

@@ -195,7 +195,7 @@ def _sp500(in_volatilities):
 
 def _labelled(name):
     """A series with a label for each row: UCR, NAB, SKAB."""
-    frame = ucr.read(name) if name.startswith("ucr") else data.load(name)
+    frame = data.load(name)
     labels = frame["anomaly"]
     values = frame.drop(columns=["anomaly", "changepoint"], errors="ignore")
     rows = frame.attrs.get("train_rows")
