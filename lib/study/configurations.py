@@ -111,7 +111,7 @@ def widths(kind, window, n_features, patch, horizon=0):
     >>> widths("lstm_autoencoder", 130, 1, 10)
     {'units': 64, 'latent': 32, 'patch': 10}
     >>> widths("dense_autoencoder", 130, 1, 10)
-    {'units': (89,), 'latent': 32}
+    {'units': (95,), 'latent': 32}
     """
     own = {"units": UNITS, "latent": LATENT, "patch": patch}
     if kind in ("lstm_autoencoder", "lstm_combined"):
