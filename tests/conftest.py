@@ -9,8 +9,7 @@ import json
 
 import pytest
 
-from lib.course import fingerprints, outputs
-from lib.course.specifications import SPECIFICATIONS
+from lib.course import fingerprints, outputs, parameters
 
 NAME = "05_sp500_comparison"  # its specification is known in every process, also in kernels
 PIXEL = (
@@ -26,8 +25,9 @@ HEADER = """# 05 · An example
 **Time.** 1 minute to read, 1 second to run.
 **Data.** None.
 """
-CLOSING = "## Takeaways\n* It runs.\n\n## Exercises\n1. Run it.\n2. Break it.\n3. Mend it.\n"
-PARAMETERS = "\n".join(f"{p.name} = {p.default!r}" for p in SPECIFICATIONS[NAME])
+CLOSING = "## Takeaways\n* It runs.\n\n## Exercises\n1. Run it.\n2. Break it.\n3. Fix it.\n"
+KNOWN = parameters.specification(NAME)
+PARAMETERS = "\n".join(f"{name} = {known.default!r}" for name, known in KNOWN.items())
 SETTINGS = f"""from lib.course import parameters
 settings = parameters.check("{NAME}", globals())
 print(settings.window)"""

@@ -16,9 +16,6 @@ from lib.course.notebooks import LANGUAGE, text
 
 LIB = Path(__file__).resolve().parents[1]
 PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
-# A new notebook's specification must not make all the others stale: the defaults stand in their
-# parameters cells as well, and a test holds the two together.
-WITHOUT_EFFECT = {"course.specifications"}
 KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong")
 
 
@@ -137,7 +134,7 @@ def lib_modules(sources, lib=LIB):
             name = ".".join(parts[:count])
             inside = lib.joinpath(*parts[:count])
             path = inside / "__init__.py" if inside.is_dir() else inside.with_suffix(".py")
-            if name not in found and name not in WITHOUT_EFFECT and path.is_file():
+            if name not in found and path.is_file():
                 found[name] = path
                 waiting |= _imports(path.read_text(encoding="utf-8"))
     return found
