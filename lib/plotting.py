@@ -1,7 +1,8 @@
 """The figures: seaborn on matplotlib, accessible by default.
 
 Colours come from the colour-blind palette and never stand alone: lines also differ in style,
-points in marker. `show` puts a figure into the notebook together with its alternative text.
+points in marker. `show` puts a figure into the notebook under its name; its alternative text stands
+in the metadata of the cell.
 """
 
 import base64
@@ -26,23 +27,25 @@ def use_style():
     plt.rcParams.update({"figure.dpi": DPI, "figure.figsize": (9, 4), "axes.titlesize": "medium"})
 
 
-def show(figure, name, alt):
-    """Show a figure with its name and alternative text, and close it.
+def show(figure, name, alt=None):
+    """Show a figure under its name, and close it.
 
     Parameters
     ----------
     figure : matplotlib Figure
     name : str
         Short name, unique in the notebook; `figures/NN_name.png` is made from it.
-    alt : str
-        What a person who cannot see it needs: kind of chart, axes, what there is to see.
+    alt : str, optional
+        Alternative text, what a person who cannot see it needs: kind of chart, axes, what there
+        is to see. Without it, the metadata of the cell have it (`alt`: name -> text), and it is
+        put into the output when the notebook is stored.
 
     Raises
     ------
     ValueError
-        If `alt` has fewer than 40 characters.
+        If `alt` is given and has fewer than 40 characters.
     """
-    if len(alt) < SHORTEST_ALT:
+    if alt is not None and len(alt) < SHORTEST_ALT:
         raise ValueError(
             f"`alt` must describe the figure in at least {SHORTEST_ALT} characters. "
             f"Received: alt={alt!r}"
@@ -50,9 +53,11 @@ def show(figure, name, alt):
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=DPI, bbox_inches="tight")
     plt.close(figure)
+    said = {"name": name} | ({"alt": alt} if alt else {})
+    shown = base64.b64encode(picture.getvalue()).decode()
     display(
-        {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": alt},
-        metadata={"image/png": {"name": name, "alt": alt}},
+        {"image/png": shown, "text/plain": alt or f"<figure {name}>"},
+        metadata={"image/png": said},
         raw=True,
     )
 
@@ -75,6 +80,21 @@ def show_table(table, name):
         "text/csv": table.to_csv(lineterminator="\n"),
     }
     display(formats, metadata={"text/csv": {"name": name}}, raw=True)
+
+
+def show_claims(claims):
+    """Show the numbers that the text of a notebook repeats, under the name `claims`.
+
+    In the text each stands behind a comment with its name, `<!-- claim: flags -->403`; a test
+    compares the two.
+
+    Parameters
+    ----------
+    claims : dict of str to number
+        Shown with six digits.
+    """
+    table = pd.Series(claims, name="value", dtype=float).map("{:.6g}".format)
+    show_table(table.rename_axis("claim").to_frame(), "claims")
 
 
 def training_curves(histories):

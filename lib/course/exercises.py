@@ -9,7 +9,7 @@ that the check has for them, which only the tests read.
 from lib.course import notebooks, outputs
 from lib.course.notebooks import text
 
-ONLY_IN_SOLUTIONS = ("stub", "wrong", "reason")
+ONLY_IN_SOLUTIONS = ("stub", "wrong", "reason", "tolerance")
 NOTE = (
     "*This notebook was made from `solutions/{name}` by `python -m lib exercises`. Save your work "
     "under a name of your own, and look into `solutions/` afterwards.*"

@@ -12,6 +12,7 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
+from lib.course import outputs
 from lib.course.notebooks import LANGUAGE, text
 
 LIB = Path(__file__).resolve().parents[1]
@@ -19,7 +20,7 @@ PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
 # A new notebook's specification must not make all the others stale: the defaults stand in their
 # parameters cells as well, and a test holds the two together.
 WITHOUT_EFFECT = {"course.specifications"}
-KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong")
+KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong", "alt", "tolerance")
 
 
 def sources_hash(content, lib=LIB):
@@ -181,4 +182,5 @@ def stamped(executed, lib=LIB):
         if not kept.get("tags", True):
             del kept["tags"]  # papermill leaves an empty list in every cell
         cell["metadata"] = kept
+        outputs.describe(cell)
     return content

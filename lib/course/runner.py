@@ -16,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lib.course import notebooks, outputs, parameters
+from lib.course.comparison import with_tolerance
 from lib.course.execution import ONE_THREAD, execute, failure
 from lib.course.notebooks import NotebookError
 
@@ -25,8 +26,14 @@ KERNEL_ENVIRONMENT = {**ONE_THREAD, "LIB_PROGRESS": "0"}
 
 
 def pytest_configure():
-    """Give the kernels that nbval starts the same environment (pyproject.toml names this hook)."""
+    """Give the kernels that nbval starts the same environment, and cells their tolerance.
+
+    `pyproject.toml` names this hook.
+    """
     os.environ.update(KERNEL_ENVIRONMENT)
+    from nbval.plugin import IPyNbCell  # only there where tests run
+
+    IPyNbCell.compare_outputs = with_tolerance(IPyNbCell.compare_outputs)
 
 
 @dataclass(frozen=True)
