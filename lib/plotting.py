@@ -97,12 +97,14 @@ def show_claims(claims):
     show_table(table.rename_axis("claim").to_frame(), "claims")
 
 
-def training_curves(histories):
+def training_curves(histories, loss="mean absolute error"):
     """Training and validation loss over epochs, one panel per model.
 
     Parameters
     ----------
     histories : dict of name to the DataFrame that `training.fit` returns
+    loss : str
+        Name of the loss, for the axis.
 
     Returns
     -------
@@ -119,8 +121,12 @@ def training_curves(histories):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}")
+        low, high = axis.get_ylim()
+        if high > 8 * low:  # too many numbers to write beside the axis
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.minorticks_off()
         axis.legend()
-    axes[0, 0].set_ylabel("loss (mean absolute error)")
+    axes[0, 0].set_ylabel(f"loss ({loss})")
     return figure
 
 

@@ -57,7 +57,7 @@ def histories(*columns):
 
 
 def test_show_without_alternative_text_leaves_it_to_the_cell(shown):
-    figure, axis = plt.subplots()
+    figure, _ = plt.subplots()
     (output,) = shown(plotting.show, figure, "rise")
     assert output.metadata["image/png"] == {"name": "rise"}
     assert not plt.fignum_exists(figure.number)

@@ -208,7 +208,7 @@ SPECIFICATIONS = {
         Parameter("seeds", 5, "trainings per network, each with its own seed", 2, 100),
     ),
     "07_thresholds": (
-        Parameter("promise", 1.0, "percent of normal points that may be flagged", 0.1, 20.0),
+        Parameter("target_percent", 1.0, "percent of normal points that may be flagged", 0.1, 20.0),
         Parameter("risk", 0.001, "share that may exceed the fitted tail", 1e-6, 0.04),
         Parameter("history", 30, "days that an adaptive line of the wind turbine knows", 2, 180),
         replace(UNITS, default=16, maximum=128),
