@@ -241,7 +241,7 @@ def event_map(hits):
     -------
     matplotlib Figure
     """
-    figure, axis = plt.subplots(figsize=(8, 0.36 * len(hits) + 1))
+    figure, axis = plt.subplots(figsize=(8, max(0.36 * len(hits) + 1, 2.8)))
     sns.heatmap(hits, vmin=0, vmax=1, cmap="cividis", linewidths=1, ax=axis, annot=True,
                 fmt=".1f", cbar_kws={"label": "share of seeds that flag it"})  # fmt: skip
     axis.set(xlabel="", ylabel="")

@@ -200,7 +200,7 @@ def _stale_alts(cell):
     ]
 
 
-CLAIM = re.compile(r"<!-- claim: (\w+)(?:, to ([\d.]+))? -->\**([-−]?\d[\d,]*(?:\.\d+)?)?")
+CLAIM = re.compile(r"<!-- claim: (\w+)(?:, to ([\d.]+))? -->\**([-−]?\d(?:[\d,]*\d)?(?:\.\d+)?)?")
 
 
 def claims(notebook):
