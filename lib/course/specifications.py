@@ -132,8 +132,8 @@ DROPOUT = Parameter("dropout", 0.2, "share of units silenced while training", 0.
 LEARNING_RATE = Parameter("learning_rate", 0.001, "step size of Adam", 1e-6, 1.0)
 EPOCHS = Parameter("epochs", 20, "most passes over the training windows", 1, 1000)
 BATCH_SIZE = Parameter("batch_size", 128, "windows per step of the optimiser", 1, 8192)
-FOLD = Parameter(
-    "fold",
+AGGREGATION = Parameter(
+    "aggregation",
     "last",
     "how errors of overlapping windows become one",
     choices=("last", "mean", "median"),
@@ -190,7 +190,7 @@ SPECIFICATIONS = {
         LEARNING_RATE,
         EPOCHS,
         BATCH_SIZE,
-        FOLD,
+        AGGREGATION,
         Parameter("threshold", 0.65, "error above which a day is flagged, in σ", 0.0, 100.0),
         SEED,
     ),
