@@ -12,11 +12,12 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
+from lib.course import outputs
 from lib.course.notebooks import LANGUAGE, text
 
 LIB = Path(__file__).resolve().parents[1]
 PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
-KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong")
+KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong", "alt", "tolerance")
 
 
 def sources_hash(content, lib=LIB):
@@ -182,4 +183,5 @@ def stamped(executed, lib=LIB):
         if not kept.get("tags", True):
             del kept["tags"]  # papermill leaves an empty list in every cell
         cell["metadata"] = kept
+        outputs.describe(cell)
     return content

@@ -17,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lib.course import execution, notebooks, outputs, parameters
+from lib.course.comparison import with_tolerance
 from lib.course.notebooks import NotebookError
 
 # A network of this size gains nothing from a second thread, and a second notebook does. One
@@ -26,8 +27,14 @@ PATIENCE = 15  # seconds in which an interrupted notebook has to stop its kernel
 
 
 def pytest_configure():
-    """Give the kernels that nbval starts the same environment (pyproject.toml names this hook)."""
+    """Give the kernels that nbval starts the same environment, and cells their tolerance.
+
+    `pyproject.toml` names this hook.
+    """
     os.environ.update(KERNEL_ENVIRONMENT)
+    from nbval.plugin import IPyNbCell  # only there where tests run
+
+    IPyNbCell.compare_outputs = with_tolerance(IPyNbCell.compare_outputs)
 
 
 @dataclass(frozen=True)
