@@ -1,7 +1,7 @@
 """From rows of results to answers: means over sources, differences with intervals, verdicts.
 
-The evidence is the source: a recording that one or several series were made from. Seeds are averaged
-within series, series within sources; intervals and tests are over sources.
+The evidence is the source: a recording that one or several series were made from. Seeds are
+averaged within series, series within sources; intervals and tests are over sources.
 """
 
 import numpy as np
@@ -36,8 +36,8 @@ def by_source(rows, metric):
     >>> by_source(rows, "vus_pr")["pca"].round(1).tolist()
     [0.3, 0.6]
     """
-    by_series = rows.groupby(["detector", "source", "data"])[metric].mean()
-    return by_series.groupby(["detector", "source"]).mean().unstack("detector")
+    by_series = rows.groupby(["detector", "source", "data"])[metric].mean().reset_index()
+    return by_series.pivot_table(metric, "source", "detector")
 
 
 def interval(values, level=0.95, draws=DRAWS):

@@ -91,14 +91,27 @@ def table():
     known = downloads.entries()
     rows += [_row(name, "skab") for name in known if name[:5] == "skab_" and "free" not in name]
     rows += [_row(name, "nab", known[name]) for name in known if name.startswith("nab_")]
-    listing = ucr.series()
-    rows += [_row(name, "ucr", one) for name, one in listing.to_dict("index").items()]
+    listing = ucr.series().to_dict("index") or {"ucr_135": {"source": "InternalBleeding16"}}
+    rows += [_row(name, "ucr", one) for name, one in listing.items()]
     found = pd.DataFrame(rows).set_index("data")
     is_tuning = found["source"].isin([f"ucr/{source}" for source in TUNING])
     found["part"] = np.where(is_tuning, "tuning", "evaluation")
     tuned = set(found.loc[found["part"] == "tuning", "family"])
     found["related"] = (found["part"] == "evaluation") & found["family"].isin(tuned)
     return found
+
+
+def facts(name):
+    """Return what a row of results says of its data set, in plain types.
+
+    Examples
+    --------
+    >>> facts("sp500_z")
+    {'collection': 'sp500', 'source': 'sp500/sp500_z', 'family': 'sp500/sp500', 'related': False}
+    """
+    one = table().loc[name]
+    words = {key: str(one[key]) for key in ("collection", "source", "family")}
+    return words | {"related": bool(one["related"])}
 
 
 def names(word, part=None):
@@ -169,7 +182,7 @@ def load(name):
 def _row(name, collection, entry=None):
     entry = entry or {}
     source = entry.get("source") or ("skab" if collection == "skab" else name)
-    family = entry.get("family") or (collection if collection != "nab" else source)
+    family = entry.get("family") or (source if collection == "nab" else collection)
     is_here = collection not in ("skab", "nab") or all(
         map(downloads.is_here, downloads.parts(downloads.entries()[name]))
     )

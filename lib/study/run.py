@@ -119,6 +119,7 @@ def run_cell(cell):
     take_one_thread()
     base = {
         **{name: cell[name] for name in ("data", "detector", "seed", "part")},
+        **datasets.facts(cell["data"]),
         "changes": json.dumps(cell["changes"], sort_keys=True),
         "position": 0,
         "error": None,

@@ -119,7 +119,8 @@ def test_shares_of_the_sensors_sum_to_one(fitted):
 def test_a_stored_one_scores_alike_and_runs_no_code(fitted, tmp_path):
     fitted.save(tmp_path / "one")
     loaded = Detector.load(tmp_path / "one")
-    assert loaded.recipe == fitted.recipe and loaded.threshold_ == fitted.threshold_
+    assert loaded.recipe == fitted.recipe
+    assert loaded.threshold_ == fitted.threshold_
     expected = fitted.decision_function(HOLES)
     np.testing.assert_allclose(loaded.decision_function(HOLES), expected, rtol=1e-5, atol=1e-6)
     names = {path.name for path in (tmp_path / "one").iterdir()}
