@@ -4,24 +4,6 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sk_metrics
 
-from lib.metrics.event_matching import DAYS_PER_YEAR, false_alarms_per_year, match_events, years
-
-__all__ = [
-    "DAYS_PER_YEAR",
-    "confusion",
-    "event_metrics",
-    "false_alarms_per_1000",
-    "false_alarms_per_year",
-    "find_events",
-    "flag_metrics",
-    "label_events",
-    "match_events",
-    "point_metrics",
-    "score_metrics",
-    "ucr_hit",
-    "years",
-]
-
 UCR_MARGIN = 100
 
 

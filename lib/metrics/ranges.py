@@ -5,17 +5,8 @@ An event is a run of consecutive labels, an alarm a run of consecutive flags.
 
 import numpy as np
 
-from lib.metrics.affiliation import affiliation_metrics, affiliation_random, both, marks
+from lib.metrics.affiliation import both
 from lib.metrics.points import label_events
-
-__all__ = [
-    "affiliation_metrics",
-    "affiliation_random",
-    "both",
-    "marks",
-    "point_adjusted_f1",
-    "range_metrics",
-]
 
 ALPHA = 0.2
 
