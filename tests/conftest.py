@@ -6,6 +6,7 @@ also takes effect when pytest is given nothing but a notebook.
 
 import copy
 import json
+import os
 
 import pytest
 
@@ -107,7 +108,14 @@ def save(course):
     return save
 
 
-# What takes more than a second or two: whole notebooks, browsers, child processes, studies.
+def pytest_configure(config):
+    """Train in NumPy where the slow tests are left out: `make test` trains everything in Keras."""
+    if "not slow" in config.option.markexpr:
+        os.environ.setdefault("LIB_TRAINER", "numpy")
+
+
+# What takes more than a second or two: whole notebooks, browsers, child processes, studies, and
+# what compiles much (a peer in Numba, networks of the study in Keras).
 SLOW = (
     "notebooks/",
     "tests/course/test_exercises.py",
@@ -118,8 +126,10 @@ SLOW = (
     "tests/site/",
     "tests/stream/test_prometheus.py",
     "tests/stream/test_watch.py",
+    "tests/study/test_detectors_of_study.py::test_a_network_scores_as_the_detector",
     "tests/study/test_study.py",
     "tests/test_backends.py",
+    "tests/test_baselines.py::test_discord_equals_a_matrix_profile",
     "tests/test_bench.py",
     "tests/test_encoder.py",
 )
