@@ -170,7 +170,8 @@ def stamped(executed, lib=LIB):
     """Return an executed notebook as it is to be stored: stamped, and without noise.
 
     Timings, papermill's notes and editors' habits would make every refresh a large change;
-    cell ids, tags and reasons stay.
+    cell ids, tags and reasons stay. Cells of bounds, which begin with `if settings.is_default:`,
+    are folded away.
     """
     content = copy.deepcopy(executed)
     course = {**content["metadata"].get("course", {}), "sources": sources_hash(content, lib)}
@@ -183,5 +184,15 @@ def stamped(executed, lib=LIB):
         if not kept.get("tags", True):
             del kept["tags"]  # papermill leaves an empty list in every cell
         cell["metadata"] = kept
+        if text(cell["source"]).startswith("if settings.is_default:"):
+            _fold(kept)
         outputs.describe(cell)
     return content
+
+
+def _fold(metadata):
+    """Fold a cell away, in JupyterLab and on the site: bounds are no part of the story."""
+    tags = metadata.get("tags", [])
+    if not {"hide-input", "hide-cell"} & set(tags):
+        metadata["tags"] = [*tags, "hide-input"]
+    metadata["jupyter"] = {**metadata.get("jupyter", {}), "source_hidden": True}

@@ -154,3 +154,14 @@ def test_longest_budget_starts_first(save, monkeypatch, tmp_path):
     results = runner.run(notebooks.find(course), {}, tmp_path / "out", jobs=1)
     assert started == ["92_b", "93_c", "91_a"]
     assert [result.notebook.name for result in results] == ["91_a", "92_b", "93_c"]
+
+
+def test_cells_of_bounds_are_folded_and_figures_get_the_text_of_their_cell(example):
+    cell = example["cells"][2]
+    cell["source"] = "if settings.is_default:\n    assert True"
+    cell["outputs"] = [{"data": {}, "metadata": {"image/png": {"name": "price"}}}]
+    cell["metadata"] = {"alt": {"price": "A rising line."}, "papermill": {}}
+    stored = fingerprints.stamped(example)["cells"][2]
+    assert stored["metadata"]["tags"] == ["hide-input"]
+    assert stored["metadata"]["jupyter"] == {"source_hidden": True}
+    assert stored["outputs"][0]["metadata"]["image/png"]["alt"] == "A rising line."
