@@ -152,6 +152,7 @@ class Pipeline:
             return np.empty((0, 1 if self.kind.one_score else len(self.features)))
         step = int(starts[1] - starts[0]) if len(starts) > 1 else 1
         blocks = windowing.sliding_windows(scaled[starts[0] :], self.span, stride=step)
+        blocks = blocks[: len(starts)]
         at_once = max(1, NUMBERS // (self.span * scaled.shape[1]))
         has_missing = bool(np.isnan(scaled).any())
         return np.concatenate(

@@ -192,6 +192,16 @@ def test_rows_of_no_use_are_one_error(kind, rows, message):
         detector(kind).fit(rows)
 
 
+def test_rows_for_a_single_block_have_its_score():
+    """Blocks that overlap are some rows apart; here a second one has no room."""
+    one = detector("pca", "overlap").fit(HOLES[:TRAIN])
+    one = Detector(**{**one.recipe, "window": 40}).fit(WAVES[:TRAIN])
+    assert one._pipeline.scorer.stride == 2
+    scores = one.decision_function(WAVES[200:241])
+    assert scores.notna().sum() == 40
+    assert scores.iloc[:40].nunique() == 1
+
+
 class Flat(baselines.Mean):
     """A toy: how far the mean of a window is from 0."""
 
