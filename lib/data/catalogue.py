@@ -4,12 +4,13 @@ All take the same path through the checks of `lib.data.reading`. What comes out 
 with a time index and float64 columns, or one sentence on what is wrong.
 """
 
+import re
 import tomllib
 from pathlib import Path
 
 import pandas as pd
 
-from lib.data import downloads
+from lib.data import downloads, ucr
 from lib.data.reading import read_csv, read_table, time_index
 from lib.errors import DataError, did_you_mean
 
@@ -24,7 +25,8 @@ def load(name):
     Parameters
     ----------
     name : str
-        One of the names that `catalogue` lists, or `lib.data.downloads.listing`.
+        One of the names that `catalogue`, `lib.data.downloads.listing` or `lib.data.ucr.series`
+        list.
 
     Returns
     -------
@@ -51,6 +53,8 @@ def load(name):
     entries = _entries()
     if name not in entries:
         more = downloads.entries()
+        if isinstance(name, str) and re.fullmatch(r"ucr_\d{3}", name):
+            return ucr.read(name)
         if name in more:
             return downloads.read(name)
         raise ValueError(

@@ -32,11 +32,37 @@ def entries():
     >>> entries()["ucr_001"]["rows"], entries()["ucr_001"]["licence"]
     (79795, 'none stated; the archive asks to be cited')
     """
-    known = tomllib.loads((DATA / "downloads.toml").read_text(encoding="utf-8"))
+    known = _known()
     return {
         name: {**known["families"][name.partition("_")[0]], **series}
         for name, series in known["series"].items()
     }
+
+
+def family(word):
+    """Return what the series of a family have in common: title, unit, licence, citation.
+
+    Examples
+    --------
+    >>> family("ucr")["title"]
+    'UCR anomaly archive'
+    """
+    return {key: text for key, text in _known()["families"][word].items() if isinstance(text, str)}
+
+
+def archives():
+    """Return the families that come whole in one archive, each with that file's description.
+
+    Examples
+    --------
+    >>> archives()["ucr"]["file"]
+    'ucr_archive.zip'
+    """
+    return {w: one["archive"] for w, one in _known()["families"].items() if "archive" in one}
+
+
+def _known():
+    return tomllib.loads((DATA / "downloads.toml").read_text(encoding="utf-8"))
 
 
 def folder():

@@ -1,0 +1,173 @@
+"""The UCR anomaly archive: every series of it, read out of one zip by the name `ucr_NNN`."""
+
+import functools
+import lzma
+import os
+import re
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.data import downloads
+from lib.errors import DataError, did_you_mean
+
+FILE = re.compile(r"(?P<number>\d{3})_UCR_Anomaly_(?P<title>.+)_(\d+)_(\d+)_(\d+)\.txt")
+# Names that numbers at the ends alone do not bring together: how they begin, and their family.
+FAMILIES = {
+    "CHARIS": "CHARIS",
+    "Tkeep": "TkeepMARS",
+    "ltstdbs30791": "ltstdbs30791",
+    "mit": "mitlongtermecg",
+    "qtdbSel100": "qtdbSel100",
+    "s20101m": "s20101m",
+    "tilt1": "tilttable",
+}
+
+
+def archive():
+    """Return the path of the archive, which may be missing.
+
+    Returns
+    -------
+    pathlib.Path
+        What the environment variable `LIB_UCR_ARCHIVE` names, or else `ucr_archive.zip` in
+        `lib.data.downloads.folder()`. A zip with only some of the series will do as well.
+    """
+    named = os.environ.get("LIB_UCR_ARCHIVE")
+    return Path(named) if named else downloads.folder() / "ucr_archive.zip"
+
+
+def described(file):
+    """Return what the name of a file of the archive says.
+
+    Parameters
+    ----------
+    file : str
+        `NNN_UCR_Anomaly_<title>_<training rows>_<first>_<last>.txt`, in any folder.
+
+    Returns
+    -------
+    dict
+        `title`; `source`, the recording: the title without DISTORTED or NOISE, by which altered
+        copies of one recording are known; `family`, the kind of animal, patient, plant or machine
+        that sources have in common; `train_rows`; `first` and `last` row of the anomaly, counted
+        from 1. Empty if the file has another name.
+
+    Examples
+    --------
+    >>> described("113_UCR_Anomaly_CIMIS44AirTemperature1_4000_5391_5392.txt")["family"]
+    'CIMIS44AirTemperature'
+    >>> one = described("deep/001_UCR_Anomaly_DISTORTED1sddb40_35000_52000_52620.txt")
+    >>> one["source"], one["family"], one["first"]
+    ('1sddb40', 'sddb', 52000)
+    """
+    found = FILE.fullmatch(file.rpartition("/")[2])
+    if not found:
+        return {}
+    title, source = found["title"], re.sub("^(DISTORTED|NOISE)", "", found["title"])
+    begins = [family for start, family in FAMILIES.items() if source.startswith(start)]
+    family = begins[0] if begins else source.strip("0123456789")
+    numbers = zip(("train_rows", "first", "last"), map(int, found.groups()[2:]), strict=True)
+    return {"title": title, "source": source, "family": family, **dict(numbers)}
+
+
+def series():
+    """List the series in the archive that is here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each, indexed by `ucr_NNN`, in order: `file` (inside the zip) and what
+        `described` returns.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no archive; the message has the command that fetches it.
+    DataError
+        If the file is no zip, or holds no series of the archive.
+    """
+    path = archive()
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise FileNotFoundError(
+            f"The UCR archive does not ship: `python -m lib fetch ucr` fetches it (184 MB), or "
+            f"name a zip of it by the environment variable LIB_UCR_ARCHIVE. No file {path}."
+        ) from error
+    return _listed(path, state.st_mtime_ns, state.st_size).copy()
+
+
+@functools.lru_cache(maxsize=4)
+def _listed(path, _changed, _size):
+    """List what is in a zip, once for each state of the file."""
+    try:
+        with zipfile.ZipFile(path) as opened:
+            files = opened.namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} must be a zip of the UCR archive. Received: {error}.") from error
+    rows = {f"ucr_{file.rpartition('/')[2][:3]}": {"file": file, **described(file)}
+            for file in files if described(file)}  # fmt: skip
+    if not rows:
+        what = f"{len(files)} other files"
+        rule = "must hold files such as 001_UCR_Anomaly_DISTORTED1sddb40_35000_52000_52620.txt"
+        raise DataError(f"{path} {rule}. Received: {what}.")
+    return pd.DataFrame.from_dict(rows, orient="index").sort_index().rename_axis("name")
+
+
+def read(name):
+    """Read a series of the archive: its own file if that has been fetched, or out of the zip.
+
+    Parameters
+    ----------
+    name : str
+        "ucr_001" to "ucr_250".
+
+    Returns
+    -------
+    pandas.DataFrame
+        `value` and `anomaly`, indexed by row ("step"). `attrs` holds `title`, `source`, `family`
+        and `train_rows` beside what `lib.data.catalogue.load` names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it has not been fetched; the message has the command that fetches it.
+    ValueError
+        If the archive holds no series of that name.
+    DataError
+        If the archive is damaged or another file.
+    """
+    single = downloads.entries().get(name)
+    if single and (downloads.is_here(single) or not archive().exists()):
+        frame = downloads.read(name)
+        frame.attrs |= {key: described(single["file"])[key] for key in ("source", "family")}
+        return frame
+    known = series()
+    if name not in known.index:
+        raise ValueError(
+            f"`name` must be one of the {len(known)} series in {archive()}, "
+            f"{known.index[0]} to {known.index[-1]}. Received: name={name!r}."
+            f"{did_you_mean(name, list(known.index))}"
+        )
+    one = known.loc[name].to_dict()
+    file, first, last = (one.pop(key) for key in ("file", "first", "last"))
+    try:
+        with zipfile.ZipFile(archive()) as opened:
+            values = np.array(opened.read(file).decode("ascii").split(), dtype=float)
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+            EOFError) as error:  # fmt: skip
+        what = f"{type(error).__name__}, {error}"
+        raise DataError(f"{archive()}: {file} must hold numbers. Received: {what}.") from error
+    if not (one["train_rows"] < first <= last <= len(values) and np.isfinite(values).all()):
+        rule = "must hold finite numbers up to the rows in its name, training rows first"
+        raise DataError(f"{archive()}: {file} {rule}. Received: {len(values):,} numbers.")
+    steps = pd.RangeIndex(len(values), name="step")
+    frame = pd.DataFrame({"value": values, "anomaly": (steps >= first - 1) & (steps < last)}, steps)
+    shared = downloads.family("ucr")
+    one["title"] = f"{shared.pop('title')} {name[4:]}, {one['title']}"
+    frame.attrs = {"name": name, "rows": len(values), **shared, **one}
+    return frame
