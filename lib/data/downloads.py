@@ -3,6 +3,7 @@
 Nothing here uses the network; `lib.data.fetch` does.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from lib.data.reading import read_csv, read_table, time_index
 from lib.errors import DataError
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-META = ("title", "rows", "unit", "licence", "citation", "train_rows")
+META = ("title", "rows", "unit", "licence", "citation", "source", "family", "train_rows")
 
 
 def entries():
@@ -32,11 +33,14 @@ def entries():
     >>> entries()["ucr_001"]["rows"], entries()["ucr_001"]["licence"]
     (79795, 'none stated; the archive asks to be cited')
     """
-    known = _known()
-    return {
-        name: {**known["families"][name.partition("_")[0]], **series}
-        for name, series in known["series"].items()
-    }
+    known, found = _known(), {}
+    for name, series in known["series"].items():
+        word = name.partition("_")[0]
+        found[name] = {**known["families"][word], **series}
+        if "key" in series:
+            place = {"file": f"{word}/{series['key'].rpartition('/')[2]}"}
+            found[name] |= {**place, "url": found[name]["base"] + series["key"]}
+    return found
 
 
 def family(word):
@@ -47,7 +51,7 @@ def family(word):
     >>> family("ucr")["title"]
     'UCR anomaly archive'
     """
-    return {key: text for key, text in _known()["families"][word].items() if isinstance(text, str)}
+    return {key: text for key, text in _known()["families"][word].items() if key in META}
 
 
 def archives():
@@ -62,7 +66,13 @@ def archives():
 
 
 def _known():
-    return tomllib.loads((DATA / "downloads.toml").read_text(encoding="utf-8"))
+    path = DATA / "downloads.toml"
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(path, _changed):
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def folder():
@@ -178,7 +188,7 @@ def _read_ucr(path, entry):
 
 def _read_nab(path, entry):
     """A time and a value in each line; the labels are spans of time in a file of their own."""
-    # The machine's file holds one hour twice; the second is left out.
+    # Some files hold an hour twice, as clocks were put back; the second is left out.
     table = read_table(path).drop_duplicates("timestamp")
     index = time_index(table["timestamp"], path).rename("time")
     frame = pd.DataFrame({"value": table["value"].to_numpy(float), "anomaly": False}, index)

@@ -99,14 +99,14 @@ def here(server, tmp_path, monkeypatch):
     (tmp_path / "downloads.toml").write_text(
         f"[families.ucr]\n{shared}"
         f"[families.ucr.archive]\n{described(ARCHIVE, 'ucr/all.zip', server.url + '/all.zip')}"
-        f"[families.nab]\n{shared}"
+        f'[families.nab]\n{shared}base = "{server.url}/"\n'
         f"[families.nab.labels]\n{described(LABELS, 'nab/labels.json', server.url + '/labels')}"
         f"[series.ucr_1]\n{ucr}{described(UNIX, 'ucr/one.txt', server.url + '/one.txt')}"
         f"[series.ucr_2]\n{ucr}{described(UNIX, 'ucr/two.txt')}"
         f"[series.ucr_3]\n{ucr}{described(UNIX, 'ucr/three.txt')}"
         f"[series.ucr_4]\n{ucr}{described(UNIX, 'ucr/four.txt')}"
         f'[series.nab_a]\nrows = 3\nkey = "a.csv"\n'
-        f"{described(CSV, 'nab/a.csv', server.url + '/a.csv')}",
+        f"{described(CSV, 'nab/a.csv')}",
         encoding="utf-8",
     )
     server.pages = {"/one.txt": UNIX, "/all.zip": ARCHIVE, "/labels": LABELS, "/a.csv": CSV}
@@ -407,7 +407,7 @@ def test_each_series_is_described(name):
 
 
 def test_no_two_series_share_a_name_or_a_file():
-    assert len({entry["file"] for entry in KNOWN.values()}) == len(KNOWN) == 46
+    assert len({entry["file"] for entry in KNOWN.values()}) == len(KNOWN) == 75
     assert not set(KNOWN) & set(data.catalogue()["name"])
 
 
@@ -467,7 +467,12 @@ def test_real_series_loads_complete_and_labelled(name, real):
         assert labels == []
     else:
         assert labels == ["anomaly"] + ["changepoint"] * name.startswith("skab")
-        assert 0 < frame["anomaly"].mean() < 0.5
+        assert frame["anomaly"].mean() < 0.5
+        # One series of the benchmark has no label window.
+        assert frame["anomaly"].any() == (name != "nab_ec2_cpu_utilization_c6585a")
+    if name.startswith(("nab", "ucr")):
+        assert frame.attrs["source"]
+        assert frame.attrs["family"]
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name.startswith("ucr")])
@@ -496,7 +501,7 @@ def test_real_nab_labels_are_the_windows_of_the_benchmark(name, real):
     path, frame = real(name), data.load(name)
     raw = pd.read_csv(path, parse_dates=["timestamp"])
     windows = json.loads((SHARED / "nab" / "combined_windows.json").read_text())
-    spans = [list(map(pd.Timestamp, span)) for span in windows[f"realKnownCause/{path.name}"]]
+    spans = [list(map(pd.Timestamp, span)) for span in windows[KNOWN[name]["key"]]]
     for stamp, value in zip(raw["timestamp"][::50], raw["value"][::50], strict=True):
         inside = any(first <= stamp <= last for first, last in spans)
         assert frame.loc[stamp, "anomaly"] == inside
