@@ -40,7 +40,7 @@ def outline(cells):
         if cell.cell_type == "markdown":
             for block in _blocks(cell.source):
                 _add_text(slides, block)
-        elif cell.cell_type == "code":
+        elif cell.cell_type == "code" and "hide-cell" not in cell.metadata.get("tags", ()):
             _add_code(slides, cell)
     return slides
 

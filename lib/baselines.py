@@ -1,20 +1,18 @@
-"""The simple things a network has to beat: scores without any training.
+"""The simple detectors that a network has to beat.
 
-Each takes a series and returns one score per time point, causal: a score uses the point
-itself and points before it, nothing later. NaN where there is too little history.
-The four that learn from training windows first stand at the end.
+First come functions that need no training: each takes a series and returns one score per time
+point, from the point itself and points before it; NaN where there is too little history. Then come
+classes that work on windows, as the networks of `models` do: `lib.detectors` makes detectors of
+them.
 """
 
+import hashlib
 import operator
 
 import numpy as np
 import pandas as pd
 
 from lib.errors import whole
-from lib.windowing import normalise_windows, sliding_windows
-
-SPREADS = ("last", "mean", "max")
-CHUNK = 512  # windows at a time; against 35,000 training windows that is 72 MB of distances
 
 
 def last_value(series):
@@ -81,8 +79,8 @@ def moving_z(series, window, floor=0.0):
     >>> moving_z(pd.Series([3.0, 3.0, 4.0]), window=2, floor=0.1).tolist()
     [nan, nan, 10.0]
     """
-    spread = series.rolling(window).std(ddof=0).shift(1).clip(lower=floor)
-    return (window_mean(series, window) / spread).rename("score")
+    deviation = series.rolling(window).std(ddof=0).shift(1).clip(lower=floor)
+    return (window_mean(series, window) / deviation).rename("score")
 
 
 def ewma_volatility(returns, decay=0.94, warm_up=20):
@@ -137,253 +135,423 @@ def random_scores(series, seed=0):
     return pd.Series(values, index=series.index, name="score")
 
 
-def pca(train, series, window, n_components, *, how="last"):
+# From here on: classes on windows. Each is made from `window`, `n_features`, `horizon` and `seed`,
+# and learns by `fit(inputs, targets)` from arrays of shape (n_windows, window, n_features) and
+# (n_windows, steps, n_features) without missing inputs. Then it has either
+# `errors(inputs, targets)`, output less target, of the shape of `targets`, or
+# `scores(inputs)`, one number for each window. `stored` names the arrays that it consists of.
+
+
+class Mean:
+    """Error against the mean of the training rows: the plain z-score.
+
+    Examples
+    --------
+    >>> windows = np.array([[[1.0], [-1.0]]])
+    >>> Mean(2, 1).errors(windows, windows)[0, :, 0].tolist()
+    [-1.0, 1.0]
+    """
+
+    stored, n_parameters = (), 0
+
+    def __init__(self, window, n_features, horizon=0, seed=0):
+        pass
+
+    def fit(self, inputs, targets):
+        """Learn nothing: the rows are scaled to mean 0."""
+
+    def errors(self, inputs, targets):
+        """Output less target."""
+        return -np.asarray(targets, dtype=float)
+
+
+class LastValue(Mean):
+    """Error of the forecast that nothing changes.
+
+    Examples
+    --------
+    >>> LastValue(2, 1).errors(np.array([[[1.0], [2.0]]]), np.array([[[5.0]]])).ravel().tolist()
+    [-3.0]
+    """
+
+    def errors(self, inputs, targets):
+        """Output less target."""
+        return inputs[:, -1:] - targets
+
+
+class SeasonalNaive(Mean):
+    """Error of the forecast that everything repeats after `period` rows.
+
+    Parameters
+    ----------
+    period : int, optional
+        At most `window`, which is the default.
+
+    Examples
+    --------
+    >>> inputs, targets = np.array([[[1.0], [2.0]]]), np.array([[[5.0]]])
+    >>> SeasonalNaive(2, 1).errors(inputs, targets).ravel().tolist()
+    [-4.0]
+    """
+
+    def __init__(self, window, n_features, horizon=1, seed=0, *, period=None):
+        self.period = window if period is None else whole("period", period, 1, window)
+
+    def errors(self, inputs, targets):
+        """Output less target."""
+        steps = np.arange(targets.shape[1]) % self.period - self.period
+        return inputs[:, steps] - targets
+
+
+class MovingZ(Mean):
+    """Distance from the mean of the window before, in its standard deviations.
+
+    Parameters
+    ----------
+    floor : float
+        Least standard deviation, in units of the training rows'.
+
+    Examples
+    --------
+    >>> inputs, targets = np.array([[[1.0], [3.0]]]), np.array([[[4.0]]])
+    >>> MovingZ(2, 1).errors(inputs, targets).ravel().tolist()
+    [-2.0]
+    """
+
+    def __init__(self, window, n_features, horizon=1, seed=0, *, floor=0.01):
+        self.floor = _positive("floor", floor)
+
+    def errors(self, inputs, targets):
+        """Mean less target, in standard deviations."""
+        deviation = np.maximum(inputs.std(axis=1, keepdims=True), self.floor)
+        return (self.outputs(inputs) - targets) / deviation
+
+    def outputs(self, inputs):
+        """Mean of each window."""
+        return inputs.mean(axis=1, keepdims=True)
+
+
+class Ewma(Mean):
+    """Size of a value in units of the volatility known before, by exponential weights.
+
+    As `ewma_z`, with weights that end after `window` rows.
+
+    Parameters
+    ----------
+    decay : float in (0, 1)
+        Weight of a row over that of the row after it.
+    floor : float
+        Least volatility, in standard deviations of the training rows.
+
+    Examples
+    --------
+    >>> inputs, targets = np.array([[[2.0], [2.0]]]), np.array([[[6.0]]])
+    >>> Ewma(2, 1).errors(inputs, targets).ravel().tolist()
+    [-3.0]
+    """
+
+    def __init__(self, window, n_features, horizon=1, seed=0, *, decay=0.94, floor=0.01):
+        if not 0 < decay < 1:
+            raise ValueError(f"`decay` must be between 0 and 1. Received: decay={decay}")
+        self.floor = _positive("floor", floor)
+        weights = decay ** np.arange(window)[::-1]
+        self.weights = (weights / weights.sum())[:, np.newaxis]
+
+    def errors(self, inputs, targets):
+        """Negative target, in units of the volatility."""
+        variance = (np.square(inputs) * self.weights).sum(axis=1, keepdims=True)
+        return -targets / np.maximum(np.sqrt(variance), self.floor)
+
+    def outputs(self, inputs):
+        """No change: a return of 0, in units of the training rows."""
+        return np.zeros((len(inputs), 1, inputs.shape[2]))
+
+
+class Ridge(Mean):
+    """Linear forecast of the rows after a window: ridge regression.
+
+    Parameters
+    ----------
+    alpha : float
+        Weight of the penalty on large coefficients.
+
+    Examples
+    --------
+    >>> line = np.arange(20.0).reshape(10, 2, 1)
+    >>> ridge = Ridge(2, 1, 1, alpha=1e-6)
+    >>> ridge.fit(line, line[:, -1:] + 1)
+    >>> ridge.errors(line[:1], line[:1, -1:]).round(3).ravel().tolist()
+    [1.0]
+    """
+
+    stored = ("coefficients", "intercept")
+
+    @property
+    def n_parameters(self):
+        """Numbers that were learned."""
+        return self.coefficients.size + self.intercept.size
+
+    def __init__(self, window, n_features, horizon=1, seed=0, *, alpha=1.0):
+        self.alpha = _positive("alpha", alpha)
+
+    def fit(self, inputs, targets):
+        """Learn the coefficients."""
+        from sklearn import linear_model
+
+        known = ~np.isnan(targets).any(axis=(1, 2))
+        if not known.any():
+            raise ValueError("`train` must have a window whose next rows are complete.")
+        model = linear_model.Ridge(alpha=self.alpha).fit(
+            _flat(inputs[known]), _flat(targets[known])
+        )
+        self.coefficients = np.atleast_2d(model.coef_)
+        self.intercept = np.atleast_1d(model.intercept_)
+
+    def errors(self, inputs, targets):
+        """Forecast less target."""
+        forecast = _flat(inputs) @ self.coefficients.T + self.intercept
+        return forecast.reshape(targets.shape) - targets
+
+
+class Pca(Mean):
     """Distance of a window from the plane through the training windows' main directions.
 
-    The root mean squared error of the reconstruction from `n_components` principal components:
-    a linear autoencoder (Baldi and Hornik, 1989), in the unit of the values.
+    The linear autoencoder (Baldi and Hornik, 1989).
 
     Parameters
     ----------
-    train, series : DataFrame or Series of n_times rows and n_features columns
-        Learn from the windows of `train`, score those of `series`.
-    window : int
-        Rows per window.
     n_components : int
-        Size of the code, below `window * n_features`, the numbers in a window.
-    how : {"last", "mean", "max"}
-        Which rows a window's score goes to; see the top of this module.
-
-    Returns
-    -------
-    Series of n_times scores, one for each row of `series`
-
-    Raises
-    ------
-    ValueError
-        If the two differ in columns, are shorter than a window or infinite somewhere, if no
-        training window is complete, or if a number is out of its range.
+        Size of the latent vector; at most one fewer than there are numbers in a window.
 
     Examples
     --------
-    >>> line = pd.Series([1.0, 2.0, 3.0, 4.0, 5.0])
-    >>> pca(line, pd.Series([7.0, 8.0, 8.0]), window=2, n_components=1).round(1).tolist()
-    [nan, 0.0, 0.5]
+    >>> line = np.array([[[1.0], [2.0]], [[2.0], [4.0]], [[3.0], [6.0]]])
+    >>> pca = Pca(2, 1, n_components=1)
+    >>> pca.fit(line, line)
+    >>> bool(np.abs(pca.errors(line, line)).max() < 1e-9)
+    True
     """
-    return pca_scorer(train, window, n_components)(series, how)
+
+    stored = ("mean", "components")
+
+    @property
+    def n_parameters(self):
+        """Numbers that were learned."""
+        return self.mean.size + self.components.size
+
+    def __init__(self, window, n_features, horizon=0, seed=0, *, n_components=8):
+        self.n_components = min(whole("n_components", n_components), window * n_features - 1)
+
+    def fit(self, inputs, targets):
+        """Learn the main directions."""
+        from sklearn import decomposition
+
+        count = min(self.n_components, len(inputs) - 1)
+        if count < 1:
+            raise ValueError("`train` must have at least 2 windows. Received: 1")
+        # The other solvers draw random numbers, or take long for many windows.
+        model = decomposition.PCA(count, svd_solver="covariance_eigh").fit(_flat(inputs))
+        self.mean, self.components = model.mean_, model.components_
+
+    def errors(self, inputs, targets):
+        """Reconstruction less target."""
+        latent = (_flat(inputs) - self.mean) @ self.components.T
+        return (latent @ self.components + self.mean).reshape(inputs.shape) - targets
 
 
-def pca_scorer(train, window, n_components):
-    """Learn for `pca`."""
-    from sklearn.decomposition import PCA
+class Neighbours(Mean):
+    """Difference of a window from the mean of its nearest training windows.
 
-    learn = _learnable(train, window)
-    n_components = whole("n_components", n_components, 1, min(learn.shape) - 1)
-    # The other solvers draw random numbers, or take long for many windows.
-    model = PCA(n_components, svd_solver="covariance_eigh").fit(learn)
+    With `k=1`, on windows brought to mean 0 and standard deviation 1, the distances are the left
+    half of a matrix profile (Yeh et al., 2016); a window far from all others is a discord.
 
-    def error(chunk):
-        difference = chunk - model.inverse_transform(model.transform(chunk))
-        return np.sqrt(np.square(difference).mean(axis=1))
+    Parameters
+    ----------
+    k : int
+    max_windows : int
+        Training windows that are kept, evenly spread.
 
-    return _scorer(train, window, error)
+    Examples
+    --------
+    >>> windows = np.array([[[0.0], [1.0]], [[5.0], [5.0]]])
+    >>> nearest = Neighbours(2, 1)
+    >>> nearest.fit(windows, windows)
+    >>> nearest.errors(np.array([[[5.0], [6.0]]]), np.array([[[5.0], [6.0]]])).ravel().tolist()
+    [0.0, -1.0]
+    """
+
+    stored = ("windows",)
+    n_parameters = None
+
+    def __init__(self, window, n_features, horizon=0, seed=0, *, k=1, max_windows=6000):
+        self.k, self.max_windows = whole("k", k), whole("max_windows", max_windows)
+        self.window, self.n_features, self._search = window, n_features, None
+
+    def fit(self, inputs, targets):
+        """Keep training windows."""
+        if len(inputs) < self.k:
+            raise ValueError(
+                f"`train` must have at least k={self.k} windows. Received: {len(inputs)}"
+            )
+        self.windows = _flat(_evenly(inputs, self.max_windows)).astype("float32")
+
+    def errors(self, inputs, targets):
+        """Nearest less target."""
+        from sklearn.neighbors import NearestNeighbors
+
+        if self._search is None:
+            self._search = NearestNeighbors(n_neighbors=self.k, algorithm="brute")
+            self._search.fit(self.windows)
+        found = self._search.kneighbors(_flat(inputs).astype("float32"), return_distance=False)
+        return self.windows[found].mean(axis=1).reshape(inputs.shape) - targets
 
 
-def isolation_forest(train, series, window, seed, *, how="last"):
+class IsolationForest(Mean):
     """How few random cuts set a window apart from the training windows (Liu et al., 2008).
 
-    From 0 to 1; about 0.5 is as easy to cut off as any other.
+    Scores from 0 to 1; about 0.5 is as easy to cut off as any other.
 
     Parameters
     ----------
-    train, series, window, how
-        As in `pca`.
-    seed : int
-        The same seed cuts the same way.
-
-    Returns
-    -------
-    Series of n_times scores, one for each row of `series`
-
-    Raises
-    ------
-    ValueError
-        As `pca`.
+    trees : int
 
     Examples
     --------
-    >>> noise = pd.Series(np.random.default_rng(0).normal(size=300))
-    >>> isolation_forest(noise, pd.Series([0.0, 0.0, 9.0]), window=2, seed=0).round(1).tolist()
-    [nan, 0.4, 0.7]
+    >>> noise = np.random.default_rng(0).normal(size=(300, 2, 1))
+    >>> forest = IsolationForest(2, 1)
+    >>> forest.fit(noise, noise)
+    >>> forest.scores(np.array([[[0.0], [0.0]], [[0.0], [9.0]]])).round(1).tolist()
+    [0.4, 0.6]
     """
-    return isolation_forest_scorer(train, window, seed)(series, how)
+
+    stored = ("roots", "left", "right", "number", "cut", "depth", "usual")
+    n_parameters = None
+
+    def __init__(self, window, n_features, horizon=0, seed=0, *, trees=100):
+        self.seed, self.trees = seed, whole("trees", trees, 1, 10_000)
+
+    def fit(self, inputs, targets):
+        """Grow the trees, and keep them as arrays: they are stored without running code."""
+        from sklearn import ensemble
+
+        model = ensemble.IsolationForest(n_estimators=self.trees, random_state=self.seed)
+        model.fit(_flat(inputs))
+        trees = [one.tree_ for one in model.estimators_]
+        counts = np.array([tree.node_count for tree in trees])
+        self.roots = np.cumsum(counts) - counts
+        places = np.repeat(self.roots, counts)
+        for name, source in {"left": "children_left", "right": "children_right"}.items():
+            children = np.concatenate([getattr(tree, source) for tree in trees])
+            setattr(self, name, np.where(children < 0, -1, children + places))
+        self.number = np.maximum(np.concatenate([tree.feature for tree in trees]), 0)
+        self.cut = np.concatenate([tree.threshold for tree in trees])
+        inside = np.concatenate([tree.n_node_samples for tree in trees])
+        self.depth = _usual_depth(inside)  # what cutting on would take, in a leaf
+        self.usual = np.array(_usual_depth(np.array([model.max_samples_]))[0])
+
+    def scores(self, inputs):
+        """One score for each window."""
+        values = _flat(inputs).astype("float32")
+        rows = np.arange(len(values))[:, np.newaxis]
+        node = np.tile(self.roots, (len(values), 1))
+        length = np.zeros(node.shape)
+        while (inside := self.left[node] >= 0).any():
+            goes_left = values[rows, self.number[node]] <= self.cut[node]
+            below = np.where(goes_left, self.left[node], self.right[node])
+            node, length = np.where(inside, below, node), length + inside
+        return 2.0 ** -((length + self.depth[node]).mean(axis=1) / self.usual)
 
 
-def isolation_forest_scorer(train, window, seed):
-    """Learn for `isolation_forest`."""
-    from sklearn.ensemble import IsolationForest
-
-    learn = _learnable(train, window)
-    model = IsolationForest(random_state=whole("seed", seed, 0, 2**32 - 1)).fit(learn)
-    return _scorer(train, window, lambda chunk: -model.score_samples(chunk))
-
-
-def one_class_svm(train, series, window, seed, max_windows=2000, *, nu=0.05, how="last"):
+class OneClassSvm(Mean):
     """Distance outside the boundary that a one-class SVM draws around the training windows.
 
     Schölkopf et al. (2001), with the radial kernel. Below 0 inside, above 0 outside.
 
     Parameters
     ----------
-    train, series, window, how
-        As in `pca`.
-    seed : int
-        Chooses which windows are learned from, where there are more than `max_windows`.
-    max_windows : int
-        The cost of learning grows with the square of their number.
     nu : float in (0, 1]
         Share of the training windows that may lie outside.
-
-    Returns
-    -------
-    Series of n_times scores, one for each row of `series`
-
-    Raises
-    ------
-    ValueError
-        As `pca`.
+    max_windows : int
+        Training windows, evenly spread: the cost of learning grows with the square of their number.
 
     Examples
     --------
-    >>> noise = pd.Series(np.random.default_rng(0).normal(size=300))
-    >>> scores = one_class_svm(noise, pd.Series([0.0, 0.0, 9.0]), window=2, seed=0)
-    >>> (scores > 0).tolist()
-    [False, False, True]
+    >>> noise = np.random.default_rng(0).normal(size=(300, 2, 1))
+    >>> svm = OneClassSvm(2, 1)
+    >>> svm.fit(noise, noise)
+    >>> (svm.scores(np.array([[[0.0], [0.0]], [[0.0], [9.0]]])) > 0).tolist()
+    [False, True]
     """
-    return one_class_svm_scorer(train, window, seed, max_windows, nu=nu)(series, how)
+
+    stored = ("vectors", "weights", "offset", "gamma")
+    n_parameters = None
+
+    def __init__(self, window, n_features, horizon=0, seed=0, *, nu=0.05, max_windows=2000):
+        if not 0 < nu <= 1:
+            raise ValueError(f"`nu` must be above 0 and at most 1. Received: nu={nu}")
+        self.nu, self.max_windows = nu, whole("max_windows", max_windows)
+
+    def fit(self, inputs, targets):
+        """Find the windows that carry the boundary."""
+        from sklearn.svm import OneClassSVM
+
+        values = _flat(_evenly(inputs, self.max_windows))
+        self.gamma = np.array(1.0 / (values.shape[1] * (values.var() or 1.0)))
+        model = OneClassSVM(nu=self.nu, gamma=float(self.gamma)).fit(values)
+        self.vectors, self.weights = model.support_vectors_, model.dual_coef_[0]
+        self.offset = np.array(model.offset_).reshape(())
+
+    def scores(self, inputs):
+        """One score for each window."""
+        from sklearn.metrics.pairwise import rbf_kernel
+
+        kernel = rbf_kernel(_flat(inputs), self.vectors, gamma=float(self.gamma))
+        return self.offset - kernel @ self.weights
 
 
-def one_class_svm_scorer(train, window, seed, max_windows=2000, *, nu=0.05):
-    """Learn for `one_class_svm`."""
-    from sklearn.svm import OneClassSVM
+class Random(Mean):
+    """A random number for each window: what any metric gives away for nothing.
 
-    if not 0 < nu <= 1:
-        raise ValueError(f"`nu` must be above 0 and at most 1. Received: nu={nu}")
-    learn = _learnable(train, window)
-    seed, limit = whole("seed", seed, 0), whole("max_windows", max_windows, 1)
-    if len(learn) > limit:
-        learn = np.random.default_rng(seed).choice(learn, limit, replace=False)
-    model = OneClassSVM(nu=nu).fit(learn)
-    return _scorer(train, window, lambda chunk: -model.decision_function(chunk))
-
-
-def discord(train, series, window, *, floor=1e-8, how="last"):
-    """Distance of a window's shape to the nearest shape among the training windows.
-
-    Each window is brought to mean 0 and standard deviation 1, then compared with every
-    training window: the left half of a matrix profile (Yeh et al., 2016; Yankov et al., 2008,
-    for the name). No tuning but `window`. From 0, the same shape, to `2 * sqrt(window)`, the
-    shape upside down. A flat window is at distance 0 from another, `sqrt(window)` from all else.
-
-    Parameters
-    ----------
-    train, series : Series, or DataFrame of one column
-        No row of `series` should be in `train`: it would find itself, at distance 0.
-    window, how
-        As in `pca`.
-    floor : float
-        Standard deviation up to which a window is called flat, in the unit of the series.
-
-    Returns
-    -------
-    Series of n_times scores, one for each row of `series`
-
-    Raises
-    ------
-    ValueError
-        As `pca`, and if there is more than one column.
+    Drawn from the window's own numbers and the seed, so that the same rows have the same scores,
+    whether they come at once or one by one.
 
     Examples
     --------
-    >>> zigzag = pd.Series([0.0, 1.0, 0.0, 1.0, 0.0])
-    >>> discord(zigzag, pd.Series([5.0, 9.0, 5.0, 5.0]), window=3).round(2).tolist()
-    [nan, nan, 0.0, 1.73]
+    >>> scores = Random(1, 1).scores(np.arange(1000.0).reshape(1000, 1, 1))
+    >>> 0.45 < scores.mean() < 0.55
+    np.True_
     """
-    return discord_scorer(train, window, floor=floor)(series, how)
+
+    def __init__(self, window, n_features, horizon=0, seed=0):
+        self.seed = seed
+
+    def scores(self, inputs):
+        """One score for each window."""
+        # Rounded, since sums over many rows differ in the last digits from those over a few.
+        key, rows = str(self.seed).encode(), np.round(inputs, 4) + 0.0
+        drawn = [hashlib.blake2b(row.tobytes(), digest_size=8, key=key).digest() for row in rows]
+        return np.frombuffer(b"".join(drawn), "<u8") / 2.0**64
 
 
-def discord_scorer(train, window, *, floor=1e-8):
-    """Learn for `discord`."""
-    if np.ndim(train) == 2 and np.shape(train)[1] != 1:
-        raise ValueError(f"`train` must have one column. Received: {np.shape(train)[1]} columns")
-    learn = _shapes(_learnable(train, window), floor)
-    half = np.square(learn).sum(axis=1) / 2
-
-    def distance(chunk):
-        shapes = _shapes(chunk, floor)
-        # |a - b|² = |a|² + |b|² - 2ab is least where |b|²/2 - ab is: one matrix product.
-        nearest = learn[np.argmin(half - shapes @ learn.T, axis=1)]
-        # Anew from the difference, which the product would give to two digits only near 0.
-        return np.sqrt(np.square(shapes - nearest, dtype=float).sum(axis=1))
-
-    return _scorer(train, window, distance)
+def _positive(name, value):
+    if not value > 0:
+        raise ValueError(f"`{name}` must be above 0. Received: {name}={value!r}")
+    return value
 
 
-def _shapes(windows, floor):
-    """Bring windows of shape (n_windows, window) to mean 0 and standard deviation 1."""
-    return normalise_windows(windows[:, :, np.newaxis], floor)[:, :, 0].astype(np.float32)
+def _flat(windows):
+    return np.asarray(windows, dtype=float).reshape(len(windows), -1)
 
 
-def _cut(name, values, window):
-    values = np.asarray(values, dtype=float)
-    if np.isinf(values).any():
-        raise ValueError(f"`{name}` must not be infinite. Received: {np.isinf(values).sum()} inf")
-    return sliding_windows(values, window)
+def _evenly(windows, most):
+    if len(windows) <= most:
+        return windows
+    return windows[np.linspace(0, len(windows) - 1, most).round().astype(int)]
 
 
-def _learnable(train, window):
-    """Complete training windows, each as one line of numbers."""
-    windows = _cut("train", train, window)
-    complete = ~np.isnan(windows).any(axis=(1, 2))
-    if complete.sum() < 2:
-        raise ValueError(
-            f"`train` must have at least 2 windows of {window} rows without missing values. "
-            f"Received: {complete.sum()}"
-        )
-    return windows[complete].reshape(complete.sum(), -1)
-
-
-def _scorer(train, window, judge):
-    """A function from a series to scores, where `judge` scores windows, one in a line."""
-    columns = 1 if np.ndim(train) == 1 else np.shape(train)[1]
-
-    def score(series, how="last"):
-        if how not in SPREADS:
-            raise ValueError(f"`how` must be one of {', '.join(SPREADS)}. Received: how={how!r}")
-        windows = _cut("series", series, window)
-        if windows.shape[2] != columns:
-            raise ValueError(
-                f"`series` must have as many columns as `train`, {columns}. "
-                f"Received: {windows.shape[2]}"
-            )
-        scores = pd.Series(_of_ends(windows, len(series), judge), series.index, name="score")
-        if how == "last":
-            return scores
-        # A row is covered by the windows that end there and up to `window - 1` rows later.
-        covering = scores[::-1].rolling(window, min_periods=1)
-        return getattr(covering, how)()[::-1]
-
-    return score
-
-
-def _of_ends(windows, n_times, judge):
-    """Judge the complete windows, chunk by chunk, and give the scores to their last rows."""
-    scores = np.full(n_times, np.nan)
-    ends = scores[windows.shape[1] - 1 :]
-    for start in range(0, len(windows), CHUNK):
-        chunk = windows[start : start + CHUNK]
-        chunk = chunk.reshape(len(chunk), -1)
-        complete = ~np.isnan(chunk).any(axis=1)
-        if complete.any():
-            ends[start : start + CHUNK][complete] = judge(chunk[complete])
-    return scores
+def _usual_depth(count):
+    """Mean depth at which a random tree sets one of `count` points apart (Liu et al., 2008)."""
+    count = np.asarray(count, dtype=float)
+    many = np.maximum(count, 3.0)
+    depth = 2 * (np.log(many - 1) + np.euler_gamma) - 2 * (many - 1) / many
+    return np.where(count > 2, depth, np.where(count == 2, 1.0, 0.0))

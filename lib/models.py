@@ -14,9 +14,10 @@ import random
 import pandas as pd
 
 from lib.backend import keras
-from lib.errors import whole
+from lib.errors import choice, whole
 
 layers, ops = keras.layers, keras.ops
+CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
 
 
 @keras.saving.register_keras_serializable(package="lib")
@@ -76,49 +77,6 @@ class SameShapeLoss(keras.losses.Loss):
         return {**super().get_config(), "error": self.error}
 
 
-@keras.saving.register_keras_serializable(package="lib")
-class CombinedLoss(SameShapeLoss):
-    """Half the error of the window's own rows, half that of the rows before and after it.
-
-    Equal parts, whatever the window's length: Wong et al. (2022) call the share of the outer rows
-    the regression ratio, and use 0.5.
-
-    Parameters
-    ----------
-    error : {"mae", "mse"}
-    outer : int
-        Rows before the window, and rows after it.
-
-    Raises
-    ------
-    ValueError
-        As `SameShapeLoss`.
-
-    Examples
-    --------
-    >>> outputs, targets = ops.zeros((1, 4, 1)), ops.array([[[1.0], [0.0], [0.0], [1.0]]])
-    >>> float(CombinedLoss("mae")(targets, outputs))
-    0.5
-    """
-
-    def __init__(self, error="mae", outer=1, **kwargs):
-        super().__init__(error, **kwargs)
-        self.outer = outer
-
-    def call(self, y_true, y_pred):
-        """Error per sample, shape (batch,)."""
-        if y_true.shape[1:] != y_pred.shape[1:]:
-            return super().call(y_true, y_pred)  # which says what is wrong
-        y_true, k = ops.cast(y_true, y_pred.dtype), self.outer
-        outer = (ops.concatenate([y[:, :k], y[:, -k:]], axis=1) for y in (y_true, y_pred))
-        own = (y[:, k:-k] for y in (y_true, y_pred))
-        return (super().call(*own) + super().call(*outer)) / 2
-
-    def get_config(self):
-        """Arguments to build the same loss again."""
-        return {**super().get_config(), "outer": self.outer}
-
-
 def _seeded(build):
     """Let a builder seed Python's generator, and leave its state to the caller as it was."""
 
@@ -141,6 +99,7 @@ def build_lstm_forecaster(
     units=(64, 64),
     horizon=1,
     patch=1,
+    cell="lstm",
     activation="tanh",
     dropout=0.0,
     learning_rate=1e-3,
@@ -160,6 +119,9 @@ def build_lstm_forecaster(
     patch : int
         Rows that the first LSTM layer sees in one step. A window of 200 rows in patches of 10
         is 20 steps: faster, and easier to learn, since the gradient has a shorter way.
+    cell : {"lstm", "gru"}
+        Kind of the recurrent layers. A gated recurrent unit (Cho et al., 2014) has two gates and
+        no cell state.
     activation : str
         Of what a cell takes in and gives out, where an LSTM has tanh; the gates stay as they
         are.
@@ -193,10 +155,8 @@ def build_lstm_forecaster(
     set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     hidden = patches(inputs, patch)
-    hidden = _lstm_stack(hidden, units, activation, dropout, name="lstm")
-    outputs = layers.Dense(horizon * n_features, name="dense")(hidden)
-    outputs = layers.Reshape((horizon, n_features), name="forecast")(outputs)
-    return compiled(inputs, outputs, "lstm_forecaster", learning_rate, SameShapeLoss(loss))
+    hidden = _recurrent_stack(hidden, cell, units, activation, dropout, name=cell)
+    return _forecast(inputs, hidden, horizon, f"{cell}_forecaster", learning_rate, loss)
 
 
 @_seeded
@@ -208,6 +168,8 @@ def build_lstm_autoencoder(
     latent=None,
     depth=1,
     patch=1,
+    horizon=0,
+    cell="lstm",
     activation="tanh",
     dropout=0.0,
     learning_rate=1e-3,
@@ -228,26 +190,33 @@ def build_lstm_autoencoder(
         LSTM layers in the encoder, and again in the decoder.
     patch : int
         Rows that an LSTM sees, and the dense layer gives, in one step.
-    activation, dropout, learning_rate, loss, seed
+    horizon : int
+        Rows after the window that the decoder goes on to predict; 0 for a plain autoencoder. With
+        more, the network reconstructs and forecasts from one latent vector.
+    cell, activation, dropout, learning_rate, loss, seed
         As in `build_lstm_forecaster`.
 
     Returns
     -------
     keras.Model
-        Compiled; input and output `(batch, window, n_features)`. Its layer `latent` gives the
-        latent vector, `(batch, latent)`.
+        Compiled; input `(batch, window, n_features)`, output
+        `(batch, window + horizon, n_features)`. Its layer `latent` gives the latent vector,
+        `(batch, latent)`.
 
     Raises
     ------
     ValueError
-        If a size is not a positive integer, `window` is no multiple of `patch`, or `dropout` is
-        not in [0, 1).
+        If a size is not a positive integer, `window` or `horizon` is no multiple of `patch`, or
+        `dropout` is not in [0, 1).
 
     Notes
     -----
     The encoder-decoder form is that of Malhotra et al. (2016), "LSTM-based encoder-decoder for
     multi-sensor anomaly detection", here with the latent vector repeated as decoder input. Patches
-    are known from transformers: Nie et al. (2023), "A time series is worth 64 words".
+    are known from transformers: Nie et al. (2023), "A time series is worth 64 words". To
+    reconstruct and forecast at once is the idea of AER: Wong, Liu, Berti-Equille and Veeramachaneni
+    (2022), "AER: Auto-Encoder with Regression for time series anomaly detection"; theirs is
+    bidirectional and predicts one row on each side.
 
     Examples
     --------
@@ -256,21 +225,25 @@ def build_lstm_autoencoder(
     """
     latent = units if latent is None else latent
     check_sizes(window=window, n_features=n_features, units=units, latent=latent, depth=depth)
+    if whole("horizon", horizon, 0) % whole("patch", patch):
+        raise ValueError(
+            f"`horizon` must be a multiple of `patch`, {patch}. Received: horizon={horizon}"
+        )
     _check_dropout(dropout)
     set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
-    encoder_widths = [units] * (depth - 1) + [latent]
+    widths = [units] * (depth - 1) + [latent]
     steps = patches(inputs, patch)
-    code = _lstm_stack(steps, encoder_widths, activation, dropout, name="encoder")
+    code = _recurrent_stack(steps, cell, widths, activation, dropout, name="encoder")
     code = layers.Identity(name="latent")(code)
-    hidden = layers.RepeatVector(window // patch, name="repeat")(code)
-    hidden = _lstm_stack(
-        hidden, [units] * depth, activation, dropout, last_sequence=True, name="decoder"
-    )
+    hidden = layers.RepeatVector((window + horizon) // patch, name="repeat")(code)
+    widths = [units] * depth
+    hidden = _recurrent_stack(hidden, cell, widths, activation, dropout, True, name="decoder")
     # On three axes `Dense` acts on each step alike: `TimeDistributed(Dense)`, but faster.
     outputs = layers.Dense(patch * n_features, name="dense_per_step")(hidden)
     outputs = rows(outputs, patch)
-    return compiled(inputs, outputs, "lstm_autoencoder", learning_rate, SameShapeLoss(loss))
+    name = f"{cell}_{'combined' if horizon else 'autoencoder'}"
+    return compiled(inputs, outputs, name, learning_rate, SameShapeLoss(loss))
 
 
 @_seeded
@@ -391,15 +364,8 @@ def build_conv_autoencoder(
     check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent)
     _check_widths(filters, "filters")
     set_seed(seed)
-    inputs = hidden = keras.Input((window, n_features), name="window")
-    lengths = [window]
-    for number, width in enumerate(filters, start=1):
-        convolution = layers.Conv1D(
-            width, kernel, 2, "same", activation=activation, name=f"encoder_{number}"
-        )
-        hidden = convolution(hidden)
-        lengths.append(hidden.shape[1])
-    hidden = layers.Flatten(name="flat")(hidden)
+    inputs = keras.Input((window, n_features), name="window")
+    hidden, lengths = _conv_encoder(inputs, filters, kernel, activation)
     hidden = layers.Dense(latent, name="latent")(hidden)
     hidden = layers.Dense(lengths[-1] * filters[-1], activation, name="widen")(hidden)
     hidden = layers.Reshape((lengths[-1], filters[-1]), name="steps")(hidden)
@@ -525,16 +491,37 @@ def set_seed(seed):
     random.seed(seed)
 
 
-def _lstm_stack(tensor, widths, activation, dropout, *, last_sequence=False, name):
+def _recurrent_stack(tensor, cell, widths, activation, dropout, last_sequence=False, *, name):
+    choice("cell", cell, CELLS)
     for number, width in enumerate(widths, start=1):
         sequence = last_sequence or number < len(widths)
-        layer = layers.LSTM(width, activation, return_sequences=sequence, name=f"{name}_{number}")
+        layer = CELLS[cell](width, activation, return_sequences=sequence, name=f"{name}_{number}")
         tensor = layer(tensor)
         if dropout:
             # Without a seed, Keras on PyTorch would draw from PyTorch's own, unseeded generator.
             seed = random.randint(1, 10**9)
             tensor = layers.Dropout(dropout, seed=seed, name=f"{name}_{number}_dropout")(tensor)
     return tensor
+
+
+def _conv_encoder(tensor, filters, kernel, activation):
+    """All numbers behind the last convolution, and the steps before and behind each."""
+    lengths = [tensor.shape[1]]
+    for number, width in enumerate(filters, start=1):
+        convolution = layers.Conv1D(
+            width, kernel, 2, "same", activation=activation, name=f"encoder_{number}"
+        )
+        tensor = convolution(tensor)
+        lengths.append(tensor.shape[1])
+    return layers.Flatten(name="flat")(tensor), lengths
+
+
+def _forecast(inputs, hidden, horizon, name, learning_rate, loss):
+    """The last layer of a forecaster: all numbers of the rows to come at once."""
+    n_features = inputs.shape[2]
+    outputs = layers.Dense(horizon * n_features, name="dense")(hidden)
+    outputs = layers.Reshape((horizon, n_features), name="forecast")(outputs)
+    return compiled(inputs, outputs, name, learning_rate, SameShapeLoss(loss))
 
 
 def _conv_decoder(tensor, lengths, filters, kernel, activation):
@@ -611,135 +598,112 @@ def _check_dropout(dropout):
 
 
 @_seeded
-def build_gru_autoencoder(
+def build_dense_forecaster(
     window,
     n_features=1,
     *,
-    units=64,
-    latent=None,
-    patch=1,
+    units=(32, 32),
+    horizon=1,
     activation="tanh",
     learning_rate=1e-3,
     loss="mae",
     seed=0,
 ):
-    """GRU autoencoder: `models.build_lstm_autoencoder` with gated recurrent units.
-
-    Parameters
-    ----------
-    window, n_features : int
-        Shape of a window, both input and output.
-    units : int
-        Width of the decoder's layer.
-    latent : int, optional
-        Width of the encoder's layer: the bottleneck. Default: `units`.
-    patch : int
-        As in `models.build_lstm_autoencoder`.
-    activation, learning_rate, loss, seed
-        As in `models.build_lstm_forecaster`.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input and output `(batch, window, n_features)`. Its layer `latent` gives the
-        latent vector, `(batch, latent)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer, or `window` is no multiple of `patch`.
-
-    Notes
-    -----
-    A gated recurrent unit (Cho et al., 2014) has two gates and no cell state, so at equal width
-    three quarters of the LSTM's parameters, or a little more.
-
-    Examples
-    --------
-    >>> build_gru_autoencoder(window=30, units=16, latent=8).output_shape
-    (None, 30, 1)
-    """
-    sizes = (window, n_features, units, latent, patch)
-    inputs, outputs = _recurrent(layers.GRU, *sizes, activation, seed)
-    return compiled(inputs, outputs, "gru_autoencoder", learning_rate, SameShapeLoss(loss))
-
-
-@_seeded
-def build_combined_autoencoder(
-    window,
-    n_features=1,
-    *,
-    units=64,
-    latent=None,
-    patch=1,
-    activation="tanh",
-    learning_rate=1e-3,
-    loss="mae",
-    seed=0,
-):
-    """LSTM autoencoder whose decoder also predicts what comes before and after the window.
+    """Dense layers that predict the rows after a window from all its numbers at once.
 
     Parameters
     ----------
     window, n_features : int
         Shape of an input window.
-    units, latent, patch, activation, learning_rate, loss, seed
-        As in `build_gru_autoencoder`.
+    units : sequence of int
+        Widths of the hidden layers.
+    horizon, activation, learning_rate, loss, seed
+        As in `build_lstm_forecaster`; `activation` is that of the hidden layers.
 
     Returns
     -------
     keras.Model
-        Compiled with `models.CombinedLoss`; input `(batch, window, n_features)`, output
-        `(batch, window + 2 * patch, n_features)`: `patch` rows before, the window, `patch` rows
-        after. As many parameters as `models.build_lstm_autoencoder` of the same `units`, `latent`
-        and `patch`.
+        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
 
     Raises
     ------
     ValueError
-        If a size is not a positive integer, or `window` is no multiple of `patch`.
-
-    Notes
-    -----
-    The idea of AER, Wong, Liu, Berti-Equille and Veeramachaneni (2022), "AER: Auto-Encoder with
-    Regression for time series anomaly detection". Theirs is bidirectional; this one is not, so
-    that it differs from the LSTM autoencoder in nothing but the two rows.
+        If a size is not a positive integer.
 
     Examples
     --------
-    >>> build_combined_autoencoder(window=30, units=16, latent=8).output_shape
-    (None, 32, 1)
+    >>> build_dense_forecaster(window=30, units=(8,), horizon=2).output_shape
+    (None, 2, 1)
     """
-    sizes = (window, n_features, units, latent, patch)
-    inputs, outputs = _recurrent(layers.LSTM, *sizes, activation, seed, beyond=2)
-    loss = CombinedLoss(loss, outer=patch)
-    return compiled(inputs, outputs, "combined_autoencoder", learning_rate, loss)
-
-
-def _recurrent(layer, window, n_features, units, latent, patch, activation, seed, beyond=0):
-    """Input and output of an autoencoder with one recurrent layer on each side of its code.
-
-    The output has `beyond` steps more than the window.
-    """
-    latent = units if latent is None else latent
-    check_sizes(window=window, n_features=n_features, units=units, latent=latent)
+    check_sizes(window=window, n_features=n_features, horizon=horizon)
+    _check_widths(units)
     set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
-    code = layer(latent, activation, name="encoder_1")(patches(inputs, patch))
-    code = layers.Identity(name="latent")(code)
-    hidden = layers.RepeatVector(window // patch + beyond, name="repeat")(code)
-    hidden = layer(units, activation, return_sequences=True, name="decoder_1")(hidden)
-    outputs = layers.Dense(patch * n_features, name="dense_per_step")(hidden)
-    return inputs, rows(outputs, patch)
+    hidden = layers.Flatten(name="flat")(inputs)
+    for number, width in enumerate(units, start=1):
+        hidden = layers.Dense(width, activation, name=f"hidden_{number}")(hidden)
+    return _forecast(inputs, hidden, horizon, "dense_forecaster", learning_rate, loss)
+
+
+@_seeded
+def build_conv_forecaster(
+    window,
+    n_features=1,
+    *,
+    filters=(32, 16),
+    kernel=7,
+    latent=8,
+    horizon=1,
+    activation="relu",
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
+):
+    """Convolutions that predict the rows after a window; each halves the steps.
+
+    Parameters
+    ----------
+    window, n_features, filters, kernel, activation, learning_rate, loss, seed
+        As in `build_conv_autoencoder`.
+    latent : int
+        Width of the dense layer between the convolutions and the forecast.
+    horizon : int
+        Rows to predict.
+
+    Returns
+    -------
+    keras.Model
+        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer.
+
+    Examples
+    --------
+    >>> build_conv_forecaster(window=30, filters=(8, 4), horizon=2).output_shape
+    (None, 2, 1)
+    """
+    check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent, horizon=horizon)
+    _check_widths(filters, "filters")
+    set_seed(seed)
+    inputs = keras.Input((window, n_features), name="window")
+    hidden, _ = _conv_encoder(inputs, filters, kernel, activation)
+    hidden = layers.Dense(latent, activation, name="latent")(hidden)
+    return _forecast(inputs, hidden, horizon, "conv_forecaster", learning_rate, loss)
 
 
 BUILDERS = {
-    "lstm_forecaster": build_lstm_forecaster,
     "lstm_autoencoder": build_lstm_autoencoder,
-    "combined_autoencoder": build_combined_autoencoder,
-    "gru_autoencoder": build_gru_autoencoder,
+    "lstm_forecaster": build_lstm_forecaster,
+    "lstm_combined": build_lstm_autoencoder,
+    "gru_autoencoder": functools.partial(build_lstm_autoencoder, cell="gru"),
+    "gru_forecaster": functools.partial(build_lstm_forecaster, cell="gru"),
     "dense_autoencoder": build_dense_autoencoder,
+    "dense_forecaster": build_dense_forecaster,
     "conv_autoencoder": build_conv_autoencoder,
+    "conv_forecaster": build_conv_forecaster,
 }
 
 
@@ -766,18 +730,26 @@ def count_parameters(kind, window, n_features=1, **options):
     1457
     """
     options = _defaults(kind) | options
-    units, latent = options.get("units"), options.get("latent")
-    if kind == "dense_autoencoder":
-        numbers = window * n_features
+    units, latent, horizon = (options.get(name) for name in ("units", "latent", "horizon"))
+    numbers, ahead = window * n_features, (horizon or 0) * n_features
+    family, _, asks = kind.partition("_")
+    if family == "dense" and asks == "forecaster":
+        return _dense_parameters(numbers, *units, ahead)
+    if family == "dense":
         return _dense_parameters(numbers, *units, latent, *reversed(units), numbers)
-    if kind == "conv_autoencoder":
-        return _conv_parameters(window, n_features, options["filters"], options["kernel"], latent)
+    if family == "conv":
+        channels, kernel = (n_features, *options["filters"]), options["kernel"]
+        encoder, flat = _conv_parameters(channels, kernel), _conv_flat(window, options["filters"])
+        if asks == "forecaster":
+            return encoder + _dense_parameters(flat, latent, ahead)
+        decoder = (channels[-1], *reversed(channels))
+        return encoder + _dense_parameters(flat, latent, flat) + _conv_parameters(decoder, kernel)
     step = options["patch"] * n_features
-    if kind == "lstm_forecaster":
-        recurrent = sum(itertools.starmap(_lstm_parameters, itertools.pairwise((step, *units))))
-        return recurrent + _dense_parameters(units[-1], options["horizon"] * n_features)
-    latent, more = units if latent is None else latent, options.get("depth", 1) - 1
-    cell = _gru_parameters if kind == "gru_autoencoder" else _lstm_parameters
+    cell = {"lstm": _lstm_parameters, "gru": _gru_parameters}[options["cell"]]
+    if asks == "forecaster":
+        recurrent = sum(itertools.starmap(cell, itertools.pairwise((step, *units))))
+        return recurrent + _dense_parameters(units[-1], ahead)
+    latent, more = units if latent is None else latent, options["depth"] - 1
     encoder = cell(step, latent)
     if more:  # counted, not listed: a stored recipe may ask for any depth
         encoder = cell(step, units) + (more - 1) * cell(units, units) + cell(units, latent)
@@ -802,12 +774,12 @@ def _dense_parameters(*widths):
     return sum((a + 1) * b for a, b in itertools.pairwise(widths))
 
 
-def _conv_parameters(window, n_features, filters, kernel, latent):
+def _conv_parameters(channels, kernel):
+    return sum((kernel * a + 1) * b for a, b in itertools.pairwise(channels))
+
+
+def _conv_flat(window, filters):
     steps = window
     for _ in filters:
         steps = (steps + 1) // 2  # halved by each layer, and rounded up
-    flat = steps * filters[-1]
-    channels = [n_features, *filters], [filters[-1], *reversed(filters), n_features]
-    convolutions = itertools.chain.from_iterable(map(itertools.pairwise, channels))
-    of_all = sum((kernel * a + 1) * b for a, b in convolutions)
-    return of_all + _dense_parameters(flat, latent, flat)
+    return steps * filters[-1]

@@ -1,7 +1,8 @@
 """The figures: seaborn on matplotlib, accessible by default.
 
 Colours come from the colour-blind palette and never stand alone: lines also differ in style,
-points in marker. `show` puts a figure into the notebook together with its alternative text.
+points in marker. `show` puts a figure into the notebook under its name; its alternative text stands
+in the metadata of the cell.
 """
 
 import base64
@@ -26,23 +27,25 @@ def use_style():
     plt.rcParams.update({"figure.dpi": DPI, "figure.figsize": (9, 4), "axes.titlesize": "medium"})
 
 
-def show(figure, name, alt):
-    """Show a figure with its name and alternative text, and close it.
+def show(figure, name, alt=None):
+    """Show a figure under its name, and close it.
 
     Parameters
     ----------
     figure : matplotlib Figure
     name : str
         Short name, unique in the notebook; `figures/NN_name.png` is made from it.
-    alt : str
-        What a person who cannot see it needs: kind of chart, axes, what there is to see.
+    alt : str, optional
+        Alternative text, what a person who cannot see it needs: kind of chart, axes, what there
+        is to see. Without it, the metadata of the cell have it (`alt`: name -> text), and it is
+        put into the output when the notebook is stored.
 
     Raises
     ------
     ValueError
-        If `alt` has fewer than 40 characters.
+        If `alt` is given and has fewer than 40 characters.
     """
-    if len(alt) < SHORTEST_ALT:
+    if alt is not None and len(alt) < SHORTEST_ALT:
         raise ValueError(
             f"`alt` must describe the figure in at least {SHORTEST_ALT} characters. "
             f"Received: alt={alt!r}"
@@ -50,9 +53,11 @@ def show(figure, name, alt):
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=DPI, bbox_inches="tight")
     plt.close(figure)
+    said = {"name": name} | ({"alt": alt} if alt else {})
+    shown = base64.b64encode(picture.getvalue()).decode()
     display(
-        {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": alt},
-        metadata={"image/png": {"name": name, "alt": alt}},
+        {"image/png": shown, "text/plain": alt or f"<figure {name}>"},
+        metadata={"image/png": said},
         raw=True,
     )
 
@@ -77,12 +82,29 @@ def show_table(table, name):
     display(formats, metadata={"text/csv": {"name": name}}, raw=True)
 
 
-def training_curves(histories):
+def show_claims(claims):
+    """Show the numbers that the text of a notebook repeats, under the name `claims`.
+
+    In the text each stands behind a comment with its name, `<!-- claim: flags -->403`; a test
+    compares the two.
+
+    Parameters
+    ----------
+    claims : dict of str to number
+        Shown with six digits.
+    """
+    table = pd.Series(claims, name="value", dtype=float).map("{:.6g}".format)
+    show_table(table.rename_axis("claim").to_frame(), "claims")
+
+
+def training_curves(histories, loss="mean absolute error"):
     """Training and validation loss over epochs, one panel per model.
 
     Parameters
     ----------
     histories : dict of name to the DataFrame that `training.fit` returns
+    loss : str
+        Name of the loss, for the axis.
 
     Returns
     -------
@@ -99,8 +121,12 @@ def training_curves(histories):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}")
+        low, high = axis.get_ylim()
+        if high > 8 * low:  # too many numbers to write beside the axis
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.minorticks_off()
         axis.legend()
-    axes[0, 0].set_ylabel("loss (mean absolute error)")
+    axes[0, 0].set_ylabel(f"loss ({loss})")
     return figure
 
 
@@ -215,7 +241,7 @@ def event_map(hits):
     -------
     matplotlib Figure
     """
-    figure, axis = plt.subplots(figsize=(8, 0.36 * len(hits) + 1))
+    figure, axis = plt.subplots(figsize=(8, max(0.36 * len(hits) + 1, 2.8)))
     sns.heatmap(hits, vmin=0, vmax=1, cmap="cividis", linewidths=1, ax=axis, annot=True,
                 fmt=".1f", cbar_kws={"label": "share of seeds that flag it"})  # fmt: skip
     axis.set(xlabel="", ylabel="")
@@ -251,3 +277,78 @@ def gates_over_time(axes, gates, *, marks=()):
             axis.axvline(mark, color="0.3", linestyle=":", linewidth=1)
         axis.set(ylabel=name, ylim=(-0.05, 1.05), yticks=[0, 1], yticklabels=["closed", "open"])
     axes[-1].set_xlabel("time step")
+
+
+# Places of the LSTM cell: gates (what stands in the box, name below it), and operations.
+_GATES = {1.6: ("σ", "forget gate f"), 3.4: ("σ", "input gate i"), 5.2: ("tanh", "candidate g"),
+          7.0: ("σ", "output gate o")}  # fmt: skip
+_OPERATIONS = {(1.6, 5.0): "×", (4.3, 5.0): "+", (4.3, 3.4): "×", (8.4, 2.6): "×"}
+_ARROWS = (
+    *(((0.2, 5.0), (1.35, 5.0)), ((1.85, 5.0), (4.05, 5.0)), ((4.55, 5.0), (9.8, 5.0))),
+    *(((1.6, 1.9), (1.6, 4.75)), ((3.4, 1.9), (4.12, 3.22)), ((5.2, 1.9), (4.48, 3.22))),
+    *(((4.3, 3.65), (4.3, 4.75)), ((7.0, 1.9), (8.15, 2.6)), ((8.4, 5.0), (8.4, 4.25))),
+    *(((8.4, 3.65), (8.4, 2.85)), ((8.65, 2.6), (9.8, 2.6))),
+    *(((x, 0.7), (x, 1.3)) for x in _GATES),
+)
+_LABELS = {(0.2, 5.3): "cell state before", (9.8, 5.3): "cell state c", (9.8, 2.15): "state h",
+           (0.2, 0.3): "input x and state before"}  # fmt: skip
+
+
+def lstm_cell():
+    """Draw one LSTM cell: four gates, the cell state that passes through, and the output.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, axis = _canvas((9, 4.6), (0, 10), (0, 5.8))
+    for start, end in _ARROWS:
+        axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "0.3"})
+    axis.plot([0.2, 7.0], [0.7, 0.7], color="0.3", linewidth=1)
+    for number, (x, (sign, name)) in enumerate(_GATES.items()):
+        box = {"boxstyle": "round,pad=0.4", "facecolor": f"C{number}", "alpha": 0.35}
+        axis.text(x, 1.6, sign, ha="center", va="center", bbox=box)
+        axis.text(x + 0.12, 0.95, name, fontsize="small", va="center")
+    circle = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "0.3"}
+    for (x, y), sign in _OPERATIONS.items():
+        axis.text(x, y, sign, ha="center", va="center", bbox=circle)
+    axis.text(8.4, 3.95, "tanh", ha="center", va="center", bbox=circle | {"boxstyle": "round"})
+    for (x, y), words in _LABELS.items():
+        axis.text(x, y, words, ha="left" if x < 5 else "right", fontsize="small")
+    return figure
+
+
+def arrays_in_line(arrays):
+    """Draw arrays as boxes with arrows between them: time is the height, features the width.
+
+    Parameters
+    ----------
+    arrays : list of (str, str, tuple of int)
+        What makes the array (written on the arrow before it), its name, and its shape: steps and
+        features, or features alone.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, axis = _canvas((2.3 * len(arrays), 3.2), (-0.7, 2 * len(arrays) - 1.3), (-1.6, 1.75))
+    for place, (maker, name, shape) in enumerate(arrays):
+        steps, features = shape if len(shape) == 2 else (1, shape[0])
+        height, width = 0.25 + 0.5 * np.log10(steps), 0.2 + 0.25 * np.log2(features + 1)
+        box = plt.Rectangle((2 * place - width / 2, -height), width, 2 * height,
+                            facecolor=f"C{place % 3}", alpha=0.35, edgecolor="0.3")  # fmt: skip
+        axis.add_patch(box)
+        axis.text(2 * place, 1.35, name, ha="center", weight="bold", fontsize="small")
+        axis.text(2 * place, -1.45, str(shape), ha="center", fontsize="small")
+        if place:
+            axis.annotate("", (2 * place - 0.7, 0), (2 * place - 1.3, 0),
+                          arrowprops={"arrowstyle": "-|>", "color": "0.3"})  # fmt: skip
+            axis.text(2 * place - 1, 0.12, maker, ha="center", fontsize="x-small", rotation=25)
+    return figure
+
+
+def _canvas(size, width, height):
+    figure, axis = plt.subplots(figsize=size)
+    axis.set(xlim=width, ylim=height)
+    axis.axis("off")
+    return figure, axis

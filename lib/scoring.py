@@ -173,6 +173,32 @@ class ErrorDistance:
         flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
         return np.linalg.norm((flat - self.location_) @ self.factor_, axis=1)
 
+    def parts(self, errors):
+        """Distance of each window, divided among the features.
+
+        The squared distance is a sum over the errors, each times what its kind counts for. A
+        feature whose sum is negative, since its errors make the others more usual, has no part.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n_windows, steps, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_features)
+            Its mean over the features is the distance.
+        """
+        n_features = errors.shape[2]
+        if n_features == 1:
+            return self(errors)[:, np.newaxis]
+        flat = np.asarray(errors, dtype=float).reshape(len(errors), -1) - self.location_
+        products = (flat * (flat @ self.factor_ @ self.factor_.T)).reshape(errors.shape)
+        sums = np.maximum(products.sum(axis=1), 0.0)
+        distance = np.linalg.norm(flat @ self.factor_, axis=1)
+        total = sums.sum(axis=1)
+        per_sum = np.divide(distance * n_features, total, out=np.zeros(len(total)), where=total > 0)
+        return sums * np.where(np.isnan(total), np.nan, per_sum)[:, np.newaxis]
+
 
 def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024, max_missing=0.0):
     """Absolute errors of a model on all windows of a series.

@@ -8,6 +8,7 @@ rows. What a reader finds of others it scores on those rows, into `by_<reader>.n
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +31,15 @@ DETECTORS = {
 }
 NETWORKS = {
     "lstm_autoencoder": models.build_lstm_autoencoder,
-    "gru_autoencoder": models.build_gru_autoencoder,
-    "combined_autoencoder": models.build_combined_autoencoder,
+    "gru_autoencoder": partial(models.build_lstm_autoencoder, cell="gru"),
+    "combined_autoencoder": partial(models.build_lstm_autoencoder, horizon=2),
 }
 
 
 def network(name):
     """A network, and the inputs and targets that it is trained and judged on."""
     values = ROWS.to_numpy() / 3
-    inputs = windowing.sliding_windows(values[1:-1], WINDOW)
+    inputs = windowing.sliding_windows(values[:-2], WINDOW)
     combined = name == "combined_autoencoder"
     targets = windowing.sliding_windows(values, WINDOW + 2) if combined else inputs
     return NETWORKS[name](WINDOW, 2, units=4, latent=3), inputs, targets
@@ -48,7 +49,7 @@ def write(folder):
     """Train, store, and score; all that is drawn at random has one seed on every backend."""
     scores = {}
     for kind, options in DETECTORS.items():
-        detector = Detector(kind, WINDOW, network=options, epochs=1, balance=True).fit(ROWS)
+        detector = Detector(kind, WINDOW, options=options, epochs=1, balance=True).fit(ROWS)
         detector.save(folder / kind)
         scores[f"detector {kind}"] = detector.decision_function(HOLES)
     for name in NETWORKS:

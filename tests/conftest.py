@@ -6,11 +6,11 @@ also takes effect when pytest is given nothing but a notebook.
 
 import copy
 import json
+import os
 
 import pytest
 
-from lib.course import fingerprints, outputs
-from lib.course.specifications import SPECIFICATIONS
+from lib.course import fingerprints, outputs, parameters
 
 NAME = "05_sp500_comparison"  # its specification is known in every process, also in kernels
 PIXEL = (
@@ -26,8 +26,9 @@ HEADER = """# 05 · An example
 **Time.** 1 minute to read, 1 second to run.
 **Data.** None.
 """
-CLOSING = "## Takeaways\n* It runs.\n\n## Exercises\n1. Run it.\n2. Break it.\n3. Mend it.\n"
-PARAMETERS = "\n".join(f"{p.name} = {p.default!r}" for p in SPECIFICATIONS[NAME])
+CLOSING = "## Takeaways\n* It runs.\n\n## Exercises\n1. Run it.\n2. Break it.\n3. Fix it.\n"
+KNOWN = parameters.specification(NAME)
+PARAMETERS = "\n".join(f"{name} = {known.default!r}" for name, known in KNOWN.items())
 SETTINGS = f"""from lib.course import parameters
 settings = parameters.check("{NAME}", globals())
 print(settings.window)"""
@@ -107,7 +108,14 @@ def save(course):
     return save
 
 
-# What takes more than a second or two: whole notebooks, browsers, child processes, studies.
+def pytest_configure(config):
+    """Train in NumPy where the slow tests are left out: `make test` trains everything in Keras."""
+    if "not slow" in config.option.markexpr:
+        os.environ.setdefault("LIB_TRAINER", "numpy")
+
+
+# What takes more than a second or two: whole notebooks, browsers, child processes, studies, and
+# what compiles much (a peer in Numba, networks of the study in Keras).
 SLOW = (
     "notebooks/",
     "tests/course/test_exercises.py",
@@ -118,8 +126,10 @@ SLOW = (
     "tests/site/",
     "tests/stream/test_prometheus.py",
     "tests/stream/test_watch.py",
+    "tests/study/test_detectors_of_study.py::test_a_network_scores_as_the_detector",
     "tests/study/test_study.py",
     "tests/test_backends.py",
+    "tests/test_baselines.py::test_discord_equals_a_matrix_profile",
     "tests/test_bench.py",
     "tests/test_encoder.py",
 )

@@ -77,14 +77,28 @@ def test_autoencoder_shapes(depth, n_features):
 
 
 @pytest.mark.parametrize("patch", [1, 2, 6])
-@pytest.mark.parametrize("kind", ["lstm_autoencoder", "gru_autoencoder", "combined_autoencoder"])
+@pytest.mark.parametrize("kind", ["lstm_autoencoder", "gru_autoencoder", "lstm_combined"])
 def test_a_window_in_patches(kind, patch):
-    model = getattr(models, f"build_{kind}")(12, 2, units=4, latent=3, patch=patch)
-    beyond = 2 * patch if kind == "combined_autoencoder" else 0
+    widths = {"units": 4, "latent": 3, "patch": patch}
+    widths |= {"horizon": 2 * patch} if kind == "lstm_combined" else {}
+    model = models.BUILDERS[kind](12, 2, **widths)
+    beyond = widths.get("horizon", 0)
     assert model.output_shape == (None, 12 + beyond, 2)
     assert model.get_layer("repeat").output.shape[1] == (12 + beyond) // patch
-    widths = {"units": 4, "latent": 3, "patch": patch}
     assert model.count_params() == models.count_parameters(kind, 12, 2, **widths)
+
+
+def test_an_autoencoder_predicts_whole_patches_alone():
+    with pytest.raises(ValueError, match="`horizon` must be a multiple of `patch`, 3"):
+        AUTOENCODER(12, 2, patch=3, horizon=4)
+
+
+@pytest.mark.parametrize("kind", models.BUILDERS)
+def test_every_builder_counts_its_parameters_and_knows_its_output(kind):
+    options = {"horizon": 3} if kind.endswith("forecaster") else {}
+    model = models.BUILDERS[kind](11, 2, **options)
+    assert model.count_params() == models.count_parameters(kind, 11, 2, **options)
+    assert model.output_shape == (None, options.get("horizon", 11), 2)
 
 
 @pytest.mark.parametrize("patch", [1, 3])

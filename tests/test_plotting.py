@@ -56,6 +56,19 @@ def histories(*columns):
 # What reaches the notebook
 
 
+def test_show_without_alternative_text_leaves_it_to_the_cell(shown):
+    figure, _ = plt.subplots()
+    (output,) = shown(plotting.show, figure, "rise")
+    assert output.metadata["image/png"] == {"name": "rise"}
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_claims_are_a_table_of_numbers_under_their_name(shown):
+    (output,) = shown(plotting.show_claims, {"flags": 403, "share": 0.123456789})
+    assert output.data["text/csv"] == "claim,value\nflags,403\nshare,0.123457\n"
+    assert output.metadata["text/csv"] == {"name": "claims"}
+
+
 def test_show_gives_picture_name_and_alternative_text_and_closes_the_figure(shown):
     figure, axis = plt.subplots()
     axis.plot([1, 2, 4])
@@ -185,3 +198,21 @@ def test_style_uses_the_colour_blind_palette():
     colours = [mpl.colors.to_hex(c["color"]) for c in mpl.rcParams["axes.prop_cycle"]]
     assert colours == [colour.lower() for colour in expected]
     assert mpl.rcParams["figure.dpi"] == 100
+
+
+# Drawings
+
+
+def test_the_lstm_cell_shows_its_four_gates_and_both_states():
+    words = {text.get_text() for text in plotting.lstm_cell().axes[0].texts}
+    gates = {"forget gate f", "input gate i", "candidate g", "output gate o"}
+    assert gates | {"cell state c", "state h", "×", "+", "tanh"} <= words
+
+
+def test_arrays_in_line_are_drawn_with_their_shapes():
+    arrays = [("", "window", (30, 1)), ("LSTM", "latent", (4,)), ("repeat", "repeated", (30, 4))]
+    axis = plotting.arrays_in_line(arrays).axes[0]
+    words = [text.get_text() for text in axis.texts]
+    assert {"(30, 1)", "(4,)", "(30, 4)", "LSTM", "repeat"} <= set(words)
+    heights = [box.get_height() for box in axis.patches if isinstance(box, plt.Rectangle)]
+    assert heights[0] == heights[2] > heights[1]

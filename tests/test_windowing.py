@@ -1,7 +1,6 @@
 """Every index of the windowing, proved against plain Python loops; and that nothing leaks."""
 
 import math
-import time
 import tracemalloc
 
 import numpy as np
@@ -194,15 +193,12 @@ def test_windows_of_a_data_frame_are_views_of_its_values():
 def test_ten_million_points_cost_no_copy():
     values = np.arange(10_000_000, dtype="float32")
     tracemalloc.start()
-    started = time.perf_counter()
     inputs, targets = windowing.window_pairs(values, 30, horizon=1)
-    seconds = time.perf_counter() - started
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert inputs.shape == (9_999_970, 30, 1)
     assert targets.shape == (9_999_970, 1, 1)
     assert peak < 100_000  # bytes; one copy of the windows would be 1.2 GB
-    assert seconds < 0.1
     assert inputs[-1, -1, 0] == values[-2]
     assert targets[-1, 0, 0] == values[-1]
 

@@ -1,17 +1,9 @@
-"""One notebook, executed by one papermill process; how it went, and how to stop it.
+"""One notebook, executed by papermill in a process of its own; `lib.course.runner` starts it."""
 
-Below `lib.course.runner`, which decides what runs when.
-"""
-
-import asyncio
 import os
 import re
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
-
-from lib.course import notebooks
-from lib.course.notebooks import text
 
 # How many threads BLAS takes when NumPy is imported, and TensorFlow when Keras is.
 ONE_THREAD = dict.fromkeys(
@@ -29,8 +21,28 @@ def take_one_thread():
         os.environ.setdefault(name, number)
 
 
-async def execute(source, target, values, environment, on_cells):
-    """Execute a notebook; whatever happens, `target` is afterwards old, or new and whole.
+def start(environment, cells):
+    """Prepare this process: the environment of its kernel, silence, and Ctrl-C.
+
+    Parameters
+    ----------
+    environment : dict
+        Environment variables of the kernel.
+    cells : multiprocessing.SimpleQueue
+        Gets a 1 for every cell that starts.
+    """
+    global _cells
+    _cells = cells
+    if os.name != "nt":
+        os.setsid()  # Ctrl-C in a terminal reaches the parent alone, which stops us once
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):  # the kernel writes there, too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    os.environ.update(environment)
+
+
+def execute(source, target, values):
+    """Execute a notebook, in the process that `start` prepared.
 
     Parameters
     ----------
@@ -38,104 +50,41 @@ async def execute(source, target, values, environment, on_cells):
         The notebook, and where its executed copy goes, also if a cell fails.
     values : dict
         Parameters: name -> checked value.
-    environment : dict
-        Environment variables of the kernel.
-    on_cells : callable
-        Called with the number of cells done since the last call.
 
     Returns
     -------
-    bool
-        Whether every cell ran without an error.
-    str
-        What papermill had to say.
+    tuple of str or None
+        Where and why it failed: one line, and the details. None if every cell ran.
     """
-    partial = target.with_name(f".{target.stem}.partial.ipynb")
-    # A session of its own: Ctrl-C in a terminal reaches us alone, and we stop the kernel once.
-    process = await asyncio.create_subprocess_exec(
-        *_command(source, partial, values),
-        stdin=DEVNULL,
-        stdout=DEVNULL,
-        stderr=PIPE,
-        env=environment,
-        start_new_session=True,
-    )
-    try:
-        log = await _follow(process.stderr, on_cells)
-        succeeded = await process.wait() == 0
-        if partial.exists():
-            os.replace(partial, target)
-        return succeeded, log
-    finally:
-        await _stop(process)
-        partial.unlink(missing_ok=True)
+    import papermill  # slow to import, and only needed here
 
+    sources = []
 
-def _command(source, target, values):
-    # papermill fills in braces in a path, and guesses the type of -p, but not of -r.
+    def on_cell_start(cell, cell_index):
+        _cells.put(1)
+        if cell.cell_type == "code":
+            sources.append(cell.source)
+
+    # papermill fills in braces in a path.
     paths = [str(path).replace("{", "{{").replace("}", "}}") for path in (source, target)]
-    command = [sys.executable, "-m", "papermill", *paths, "--kernel", "python3", "--progress-bar"]
-    for name, value in values.items():
-        is_text = isinstance(value, str)
-        command += ["-r", name, value] if is_text else ["-p", name, repr(value)]
-    return command
-
-
-async def _follow(stream, on_cells):
-    """Read papermill's words until it ends; its progress bar says "3/20 [" after three cells."""
-    log, done = "", 0
-    while chunk := await stream.read(4096):
-        log += chunk.decode("utf-8", errors="replace")
-        counts = [int(count) for count in re.findall(r"(\d+)/\d+ \[", log[-8192:])]
-        now = max([done, *counts])
-        on_cells(now - done)
-        done = now
-    return log
-
-
-async def _stop(process):
-    """End papermill as Ctrl-C would, so that it takes its kernel along; insist if need be."""
-    if process.returncode is not None:
-        return
-    if os.name == "nt":
-        process.terminate()  # the kernel notices that its parent is gone
-    else:
-        process.send_signal(signal.SIGINT)
+    options = {"kernel_name": "python3", "progress_bar": False, "on_cell_start": on_cell_start}
     try:
-        await asyncio.wait_for(process.communicate(), timeout=15)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        papermill.execute_notebook(*paths, values, **options)
+    except papermill.PapermillExecutionError as error:
+        headline = f"In [{error.exec_count}]: {error.ename}: {error.evalue}"
+        return headline, _details(error.source, "\n".join(error.traceback))
+    except Exception as error:  # such as a dead kernel, of which no cell can tell
+        kind = type(error)
+        why = f"{kind.__module__}.{kind.__qualname__}: {error}"
+        headline = f"In [{len(sources)}]: {why}" if sources else why
+        return headline, _details(sources[-1] if sources else "", why)
+    return None
 
 
-def failure(target, log):
-    """Return where and why an executed notebook failed: one line, and the details.
-
-    Parameters
-    ----------
-    target : pathlib.Path
-        The partly executed notebook, if there is one.
-    log : str
-        What papermill had to say, for failures that no cell can report, such as a dead kernel.
-    """
-    cells = notebooks.read(target)["cells"] if target.exists() else []
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    for cell in code:
-        for output in cell["outputs"]:
-            if output["output_type"] == "error":
-                headline = f"In [{cell['execution_count']}]: {output['ename']}: {output['evalue']}"
-                return headline, _details(cell, "\n".join(output["traceback"]))
-    headline = (log.strip().splitlines() or ["papermill said nothing"])[-1]
-    started = [cell for cell in code if cell["metadata"]["papermill"]["start_time"]]
-    if not started:
-        return headline, log.strip()
-    # A kernel that dies at once leaves no execution count: the cell's place says the same.
-    place = code.index(started[-1]) + 1
-    return f"In [{place}]: {headline}", _details(started[-1], headline)
-
-
-def _details(cell, traceback):
+def _details(source, traceback):
     """The source of a cell and the end of its traceback, indented."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", traceback).strip().splitlines()
-    parts = [text(cell["source"]).splitlines(), plain[-15:]]
-    return "\n\n".join("\n".join(f"    {line}".rstrip() for line in lines) for lines in parts)
+    return "\n\n".join(
+        "\n".join(f"    {line}".rstrip() for line in lines)
+        for lines in (source.splitlines(), plain[-15:])
+    )

@@ -1,22 +1,53 @@
 """Exercise notebooks, made from the solution notebooks: one source for question and answer.
 
+The question itself stands in the list of the course notebook and is put below the heading of the
+exercise, so that there is one wording. A check is folded away: it shows how to solve the exercise.
+
 In a solution notebook an exercise is a Markdown cell `## Exercise k. Title`, a code cell tagged
 `solution` and a code cell tagged `check`. The metadata of the first holds a `stub`, what a
 learner finds in its place; that of the second holds `wrong`, the usual mistakes and the hints
 that the check has for them, which only the tests read.
 """
 
+import re
+
 from lib.course import notebooks, outputs
 from lib.course.notebooks import text
 
-ONLY_IN_SOLUTIONS = ("stub", "wrong", "reason")
+ONLY_IN_SOLUTIONS = ("stub", "wrong", "reason", "tolerance")
 NOTE = (
     "*This notebook was made from `solutions/{name}` by `python -m lib exercises`. Save your work "
     "under a name of your own, and look into `solutions/` afterwards.*"
 )
 
 
-def exercise(solution, name):
+def questions(course):
+    r"""Return the questions that the list of a course notebook asks: number -> text.
+
+    Parameters
+    ----------
+    course : dict
+        The notebook, as `lib.course.notebooks.read` returns it.
+
+    Returns
+    -------
+    dict of int to str
+
+    Examples
+    --------
+    >>> source = "## Exercises\n\n1. **Add.** How much is 1 + 1?\n2. **Stop.** Why?"
+    >>> cell = {"cell_type": "markdown", "source": source}
+    >>> questions({"cells": [cell], "metadata": {}})
+    {1: 'How much is 1 + 1?', 2: 'Why?'}
+    """
+    prose = "\n".join(
+        text(cell["source"]) for cell in course["cells"] if cell["cell_type"] == "markdown"
+    )
+    found = re.findall(r"(?m)^(\d+)\. \*\*.+?\*\* (.+)$", prose.partition("## Exercises")[2])
+    return {int(number): question for number, question in found}
+
+
+def exercise(solution, name, asked=None):
     """Return the exercise notebook that belongs to a solution notebook.
 
     Parameters
@@ -25,12 +56,15 @@ def exercise(solution, name):
         The notebook, as `lib.course.notebooks.read` returns it.
     name : str
         Its file name, for the note to the reader.
+    asked : dict of int to str, optional
+        What `questions` returns for the course notebook.
 
     Returns
     -------
     dict
         The same cells under the same ids, without outputs and with stubs for the solutions;
-        Markdown cells tagged `solution` are left out, and the first cell ends in a note.
+        Markdown cells tagged `solution` are left out, and the first cell ends in a note. Below
+        each heading stands its question; checks are folded, in JupyterLab and on the site.
 
     Raises
     ------
@@ -50,8 +84,20 @@ def exercise(solution, name):
     if not cells or cells[0]["cell_type"] != "markdown":
         raise notebooks.NotebookError(f"solutions/{name} must begin with a Markdown cell.")
     cells[0]["source"] += "\n\n" + NOTE.format(name=name)
+    for cell in cells:
+        _ask(cell, asked or {})
     metadata = {**notebooks.LANGUAGE, "made_from": name}
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _ask(cell, asked):
+    """Put the question of the course notebook below the heading of an exercise."""
+    if cell["cell_type"] == "markdown":
+        for number, question in asked.items():
+            heading = rf"(?m)^(## Exercise {number}\. .+)$"
+            cell["source"] = re.sub(
+                heading, lambda m, q=question: f"{m[1]}\n\n> {q}", cell["source"]
+            )
 
 
 def _tags(cell):
@@ -76,6 +122,9 @@ def _emptied(cell, name):
             )
         source = cell["metadata"]["stub"]
         metadata["tags"].remove("solution")
+    if "check" in metadata["tags"]:
+        metadata["tags"].append("hide-input")
+        metadata["jupyter"] = {"source_hidden": True}
     if not metadata["tags"]:
         del metadata["tags"]
     kept = {"id": cell["id"], "cell_type": cell["cell_type"], "source": source}
@@ -105,11 +154,17 @@ def changes(folder=notebooks.COURSE, words=()):
     """
     home = folder / "solutions"
     chosen = notebooks.select(words, home) if words else notebooks.find(home)
-    wanted = {n.path.name: exercise(notebooks.read(n.path), n.path.name) for n in chosen}
+    wanted = {n.path.name: _made(folder, n.path) for n in chosen}
     wanted = {folder / "exercises" / name: notebooks.to_bytes(it) for name, it in wanted.items()}
     if not words:
         wanted = {**dict.fromkeys(_orphans(folder, wanted)), **wanted}
     return {path: data for path, data in wanted.items() if data != _bytes_of(path)}
+
+
+def _made(folder, path):
+    course = folder / path.name
+    asked = questions(notebooks.read(course)) if course.exists() else {}
+    return exercise(notebooks.read(path), path.name, asked)
 
 
 def _orphans(folder, wanted):

@@ -12,14 +12,12 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
+from lib.course import outputs
 from lib.course.notebooks import LANGUAGE, text
 
 LIB = Path(__file__).resolve().parents[1]
 PACKAGES = ("keras", "tensorflow", "numpy", "pandas", "scikit-learn")
-# A new notebook's specification must not make all the others stale: the defaults stand in their
-# parameters cells as well, and a test holds the two together.
-WITHOUT_EFFECT = {"course.specifications"}
-KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong")
+KEPT_METADATA = ("tags", "reason", "jupyter", "stub", "wrong", "alt", "tolerance")
 
 
 def sources_hash(content, lib=LIB):
@@ -51,13 +49,15 @@ def sources_hash(content, lib=LIB):
     return digest.hexdigest()
 
 
-def modules_hash(sources, lib=LIB):
+def modules_hash(sources, lib=LIB, *, without=()):
     """Return the SHA-256 of all modules of `lib` that pieces of source import, directly or not.
 
     Parameters
     ----------
     sources : list of str
     lib : pathlib.Path
+    without : tuple of str
+        Modules and packages that are left out.
 
     Returns
     -------
@@ -66,6 +66,8 @@ def modules_hash(sources, lib=LIB):
     """
     digest = hashlib.sha256()
     for name, path in sorted(lib_modules(sources, lib).items()):
+        if f"{name}.".startswith(tuple(f"{one}." for one in without)):
+            continue
         digest.update(f"{name}\0{code_of(path.read_text(encoding='utf-8'))}\0".encode())
     return digest.hexdigest()
 
@@ -133,7 +135,7 @@ def lib_modules(sources, lib=LIB):
             name = ".".join(parts[:count])
             inside = lib.joinpath(*parts[:count])
             path = inside / "__init__.py" if inside.is_dir() else inside.with_suffix(".py")
-            if name not in found and name not in WITHOUT_EFFECT and path.is_file():
+            if name not in found and path.is_file():
                 found[name] = path
                 waiting |= _imports(path.read_text(encoding="utf-8"))
     return found
@@ -168,7 +170,8 @@ def stamped(executed, lib=LIB):
     """Return an executed notebook as it is to be stored: stamped, and without noise.
 
     Timings, papermill's notes and editors' habits would make every refresh a large change;
-    cell ids, tags and reasons stay.
+    cell ids, tags and reasons stay. Cells of bounds, which begin with `if settings.is_default:`,
+    are folded away.
     """
     content = copy.deepcopy(executed)
     course = {**content["metadata"].get("course", {}), "sources": sources_hash(content, lib)}
@@ -181,4 +184,15 @@ def stamped(executed, lib=LIB):
         if not kept.get("tags", True):
             del kept["tags"]  # papermill leaves an empty list in every cell
         cell["metadata"] = kept
+        if text(cell["source"]).startswith("if settings.is_default:"):
+            _fold(kept)
+        outputs.describe(cell)
     return content
+
+
+def _fold(metadata):
+    """Fold a cell away, in JupyterLab and on the site: bounds are no part of the story."""
+    tags = metadata.get("tags", [])
+    if not {"hide-input", "hide-cell"} & set(tags):
+        metadata["tags"] = [*tags, "hide-input"]
+    metadata["jupyter"] = {**metadata.get("jupyter", {}), "source_hidden": True}

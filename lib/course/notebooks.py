@@ -32,7 +32,6 @@ class Notebook:
     data: str
     time: str
     budget: float | None
-    needs: tuple[str, ...]
 
     @property
     def name(self):
@@ -93,15 +92,13 @@ def describe(path):
     head = text(content["cells"][0]["source"]) if content["cells"] else ""
     facts = {word.lower(): said for word, said in re.findall(r"(?m)^\*\*(.+?)\.\*\* *(.+)$", head)}
     title = re.search(r"(?m)^# \d\d · (.+)$", head)
-    course = content["metadata"].get("course", {})
     return Notebook(
         path=Path(path),
         title=title[1].strip() if title else "",
         question=facts.get("question", ""),
         data=facts.get("data", ""),
         time=facts.get("time", ""),
-        budget=course.get("budget_seconds"),
-        needs=tuple(f"{int(number):02d}" for number in course.get("needs", ())),
+        budget=content["metadata"].get("course", {}).get("budget_seconds"),
     )
 
 

@@ -14,12 +14,33 @@ from pathlib import Path
 from lib.course.notebooks import text
 
 
+def describe(cell):
+    """Put the alternative texts of a cell's metadata (`alt`: name -> text) into its figures.
+
+    Parameters
+    ----------
+    cell : dict
+        A cell of a notebook, changed in place.
+    """
+    for output in cell.get("outputs", ()):
+        said = output.get("metadata", {}).get("image/png", {})
+        if alt := _alt(cell, said):
+            said["alt"] = alt
+
+
+def _alt(cell, said):
+    return cell["metadata"].get("alt", {}).get(said.get("name"), said.get("alt"))
+
+
 def outputs(content, mime):
     """Yield `(data, metadata)` of every output of one MIME type, with the metadata of that type."""
     for cell in content["cells"]:
         for output in cell.get("outputs", ()):
             if mime in output.get("data", {}):
-                yield text(output["data"][mime]), output.get("metadata", {}).get(mime, {})
+                said = dict(output.get("metadata", {}).get(mime, {}))
+                if alt := _alt(cell, said):
+                    said["alt"] = alt
+                yield text(output["data"][mime]), said
 
 
 def figure_files(content, number):

@@ -1,16 +1,127 @@
-"""The check between a notebook and the values it was given.
+"""What each notebook accepts from outside, and the check before anything is trained.
 
 A value may come from `python -m lib run 05 -p window 60`, from a plain
 `papermill … -p window 60`, or from a learner who edits the cell in JupyterLab. All three end
-in `Parameter.check`, before anything is trained, so all three get the same words.
+in `Parameter.check`, so all three get the same message. What is accepted stands beside the
+notebooks, in `notebooks/parameters.toml`.
 """
 
 import ast
-from collections.abc import Mapping
+import numbers
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from lib.course.specifications import SPECIFICATIONS
+from lib.course import notebooks
 from lib.errors import ParameterError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a notebook; its type is the type of its default.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variable in the notebook's parameters cell.
+    default : int, float, bool or str
+        Value in the stored notebook.
+    help : str
+        One line for `python -m lib list 05`.
+    minimum, maximum : int or float
+        Accepted range, both ends included. Every number has one.
+    choices : sequence of str
+        For a text: the accepted values, if they are few.
+    series : bool
+        For a text: it is the name of a shipped series or the path of a CSV file.
+
+    Examples
+    --------
+    >>> window = Parameter("window", 30, "time steps a model sees at once", 2, 500)
+    >>> window.accepts
+    'an integer from 2 to 500'
+    >>> window.check(60)
+    60
+    >>> window.check("60")
+    Traceback (most recent call last):
+    lib.errors.ParameterError: `window` must be an integer from 2 to 500. \
+Received: window='60'
+    """
+
+    name: str
+    default: int | float | bool | str
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: Sequence[str] = ()
+    series: bool = False
+
+    @property
+    def accepts(self):
+        """What the parameter accepts, in words."""
+        if self.series:
+            return f"a shipped series ({', '.join(_shipped())}) or the path of a CSV file"
+        if self.choices:
+            return "one of " + ", ".join(map(repr, self.choices))
+        kind = {bool: "True or False", int: "an integer", float: "a number", str: "a text"}
+        bounds = "" if self.minimum is None else f" from {self.minimum} to {self.maximum}"
+        return kind[type(self.default)] + bounds
+
+    def check(self, value):
+        """Return `value` in the parameter's type.
+
+        Raises
+        ------
+        ParameterError
+            If the type is another (a whole number is fine where any number is meant), or the
+            value is not finite, out of range, not among the choices, or not a file.
+        """
+        if not (self._has_type(value) and self._is_allowed(value)):
+            message = f"`{self.name}` must be {self.accepts}. Received: {self.name}={value!r}"
+            raise ParameterError(message)
+        return type(self.default)(value)
+
+    def parse(self, text):
+        """Return the value that `text` from a command line stands for, checked.
+
+        Numbers are read as Python reads them and nothing is guessed: `3.0` is no integer, and
+        `true` is only a word.
+
+        Examples
+        --------
+        >>> find("05_sp500_comparison", "window").parse("60")
+        60
+        """
+        if isinstance(self.default, str):
+            return self.check(text)
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            value = text
+        return self.check(value)
+
+    def _has_type(self, value):
+        kind = {bool: bool, int: numbers.Integral, float: numbers.Real, str: str}
+        # To Python, True is an integer; to a reader of "window=True", it is a mistake.
+        is_stray_bool = isinstance(value, bool) and not isinstance(self.default, bool)
+        return isinstance(value, kind[type(self.default)]) and not is_stray_bool
+
+    def _is_allowed(self, value):
+        if self.series:
+            return value in _shipped() or os.path.isfile(value)
+        if self.choices:
+            return value in self.choices
+        # Neither NaN nor an infinity lies between two finite bounds.
+        return self.minimum is None or bool(self.minimum <= value <= self.maximum)
+
+
+def _shipped():
+    """Names of the series in the catalogue; pandas is imported only now that they are needed."""
+    from lib import data
+
+    return [name for name in data.catalogue()["name"] if not name.endswith("_events")]
 
 
 @dataclass(frozen=True)
@@ -46,6 +157,26 @@ class Settings:
         return not self.changed
 
 
+@cache
+def specifications():
+    """Return what every notebook accepts, as `notebooks/parameters.toml` says it.
+
+    Returns
+    -------
+    dict
+        Name of a notebook -> name of a parameter -> `Parameter`.
+    """
+    path = notebooks.COURSE / "parameters.toml"
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    shared = tables.pop("shared")
+    return {
+        notebook: {
+            name: Parameter(name, **shared.get(name, {}) | own) for name, own in table.items()
+        }
+        for notebook, table in tables.items()
+    }
+
+
 def specification(notebook):
     """Return the parameters of a notebook, as a dict from name to `Parameter`.
 
@@ -54,7 +185,7 @@ def specification(notebook):
     >>> specification("06_sp500_returns")["seeds"].default
     5
     """
-    return {parameter.name: parameter for parameter in SPECIFICATIONS.get(notebook, ())}
+    return specifications().get(notebook, {})
 
 
 def find(notebook, name):
@@ -103,13 +234,14 @@ def check(notebook, namespace):
 
     Examples
     --------
-    >>> cell = {p.name: p.default for p in SPECIFICATIONS["05_sp500_comparison"]}
+    >>> known = specification("05_sp500_comparison")
+    >>> cell = {name: parameter.default for name, parameter in known.items()}
     >>> check("05_sp500_comparison", {**cell, "window": 60}).changed
     {'window': 60}
     """
-    if notebook not in SPECIFICATIONS:
+    if notebook not in specifications():
         raise ParameterError(
-            f"`notebook` must be one of {', '.join(SPECIFICATIONS)}. "
+            f"`notebook` must be one of {', '.join(specifications())}. "
             f"Received: notebook={notebook!r}"
         )
     for name in _injected(namespace.get("In", ())):

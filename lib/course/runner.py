@@ -1,37 +1,45 @@
-"""Running notebooks with papermill: side by side, one thread each, whole files or none.
+"""Running notebooks side by side: one thread of computation each, whole files or none.
 
-Each notebook is executed by a papermill process of its own, whose kernel is this very Python
+Each notebook is executed by papermill in a process of its own. The kernel is this very Python,
 with an environment that is the same for a run, a refresh, and the tests.
 """
 
-import asyncio
+import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tqdm import tqdm
 
-from lib.course import notebooks, outputs, parameters
-from lib.course.execution import ONE_THREAD, execute, failure
+from lib.course import execution, notebooks, outputs, parameters
+from lib.course.comparison import with_tolerance
 from lib.course.notebooks import NotebookError
 
 # A network of this size gains nothing from a second thread, and a second notebook does. One
 # thread also makes the sums, and so the stored outputs, the same on every number of cores.
-KERNEL_ENVIRONMENT = {**ONE_THREAD, "LIB_PROGRESS": "0"}
+KERNEL_ENVIRONMENT = {**execution.ONE_THREAD, "LIB_PROGRESS": "0"}
+PATIENCE = 15  # seconds in which an interrupted notebook has to stop its kernel
 
 
 def pytest_configure():
-    """Give the kernels that nbval starts the same environment (pyproject.toml names this hook)."""
+    """Give the kernels that nbval starts the same environment, and cells their tolerance.
+
+    `pyproject.toml` names this hook.
+    """
     os.environ.update(KERNEL_ENVIRONMENT)
+    from nbval.plugin import IPyNbCell  # only there where tests run
+
+    IPyNbCell.compare_outputs = with_tolerance(IPyNbCell.compare_outputs)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one notebook: status is "ok", "FAILED" or "skipped"."""
+    """What became of one notebook: status is "ok" or "FAILED"."""
 
     notebook: notebooks.Notebook
     status: str
@@ -61,14 +69,9 @@ def prepare(chosen, pairs=(), output="build"):
     ParameterError
         If one of the notebooks does not accept one of the parameters.
     NotebookError
-        If the output folder cannot be written to or holds the notebooks themselves, or if
-        notebooks need each other in a circle.
+        If the output folder cannot be written to or holds the notebooks themselves.
     """
     values = {n.name: {p: parameters.find(n.name, p).parse(v) for p, v in pairs} for n in chosen}
-    try:
-        TopologicalSorter({n.number: n.needs for n in chosen}).prepare()
-    except CycleError as error:
-        raise NotebookError(f"Notebooks need each other in a circle: {error.args[1]}.") from None
     for name in ("notebooks", "figures", "tables"):
         _claim(Path(output) / name, output)
     for notebook in chosen:
@@ -97,7 +100,7 @@ def run(chosen, values, output="build", jobs=None):
     Parameters
     ----------
     chosen : list of Notebook
-        What to run; the longest budget starts first, and what another needs before that.
+        What to run; the longest budget starts first.
     values : dict
         What `prepare` returned.
     output : str or pathlib.Path
@@ -121,9 +124,19 @@ def run(chosen, values, output="build", jobs=None):
     with (
         tempfile.TemporaryDirectory() as folder,
         tqdm(total=n_cells, unit="cell", disable=hidden, leave=False) as bar,
+        ThreadPoolExecutor(jobs or os.cpu_count()) as pool,
     ):
-        queue = _Queue(values, Path(output), _environment(Path(folder)), jobs, bar)
-        return asyncio.run(queue.run(chosen))
+        one = _Runner(values, Path(output), _environment(Path(folder)), bar)
+        longest_first = sorted(chosen, key=lambda notebook: -(notebook.budget or 0))
+        futures = {notebook: pool.submit(one.run, notebook) for notebook in longest_first}
+        try:
+            while wait(futures.values(), timeout=1).not_done:
+                pass  # without a timeout, Windows would not notice Ctrl-C
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _stop(futures.values())
+            raise
+        return [futures[notebook].result() for notebook in chosen]
 
 
 def _environment(folder):
@@ -140,53 +153,72 @@ def _say(line):
     tqdm.write(line, file=sys.stderr)
 
 
-class _Queue:
-    """The notebooks of one run, each waiting for what it needs and then for a free slot."""
+def _stop(futures):
+    """End every notebook's process as Ctrl-C would, so that it takes its kernel along."""
+    told, end = set(), time.monotonic() + PATIENCE
+    while wait(futures, timeout=0.1).not_done:
+        for process in multiprocessing.active_children():
+            if time.monotonic() > end:
+                process.kill()  # the kernel notices that its parent is gone
+            elif process.pid not in told:
+                os.kill(process.pid, signal.SIGINT)
+            told.add(process.pid)
 
-    def __init__(self, values, output, environment, jobs, bar):
-        self.values, self.output, self.environment, self.bar = values, output, environment, bar
-        self.jobs = jobs or os.cpu_count()
 
-    async def run(self, chosen):
-        """Return the results of all, in the given order."""
-        self.slots = asyncio.Semaphore(self.jobs)
-        longest_first = sorted(chosen, key=lambda notebook: -(notebook.budget or 0))
-        self.tasks = {n.number: asyncio.create_task(self._one(n)) for n in longest_first}
-        await asyncio.gather(*self.tasks.values())
-        return [self.tasks[notebook.number].result() for notebook in chosen]
+@dataclass
+class _Runner:
+    """What the notebooks of one run have in common; each is run by a thread and a process."""
 
-    async def _one(self, notebook):
-        for number in set(notebook.needs) & set(self.tasks):
-            if (await self.tasks[number]).status != "ok":
-                _say(f"{notebook.name}: skipped, because it needs {number}")
-                return Result(notebook, "skipped", where=f"it needs {number}")
-        async with self.slots:
-            try:
-                return await self._execute(notebook)
-            except Exception as error:
-                # Whatever it is, such as a full disk: the other notebooks go on.
-                reason = f"{type(error).__name__}: {error}"
-                _say(f"{notebook.name}: FAILED, {reason}")
-                return Result(notebook, "FAILED", where=reason)
+    values: dict
+    output: Path
+    environment: dict
+    bar: tqdm
 
-    async def _execute(self, notebook):
+    def run(self, notebook):
+        """Return the `Result` of one notebook, whatever happens to it."""
+        try:
+            return self._run(notebook)
+        except Exception as error:
+            # Whatever it is, such as a full disk: the other notebooks go on.
+            reason = f"{type(error).__name__}: {error}"
+            _say(f"{notebook.name}: FAILED, {reason}")
+            return Result(notebook, "FAILED", where=reason)
+
+    def _run(self, notebook):
         _say(f"{notebook.name}: started")
         start = time.perf_counter()
         target = self.output / "notebooks" / notebook.path.name
-        values = self.values[notebook.name]
         target.unlink(missing_ok=True)  # so that a failure is never explained by an earlier run
-        succeeded, log = await execute(
-            notebook.path, target, values, self.environment, self.bar.update
-        )
+        failed = self._execute(notebook, target)
         seconds = time.perf_counter() - start
         if target.exists():
             extract(notebook, target, self.output)
-        if succeeded:
+        if failed is None:
             _say(f"{notebook.name}: ok in {seconds:.0f} s")
             return Result(notebook, "ok", seconds, str(target))
-        headline, details = failure(target, log)
+        headline, details = failed
         _say(f"{notebook.name}: FAILED after {seconds:.0f} s at {headline}\n\n{details}\n")
         return Result(notebook, "FAILED", seconds, f"{target} {headline.split(':')[0]}")
+
+    def _execute(self, notebook, target):
+        """Execute in a new process; `target` is afterwards missing, or new and whole."""
+        partial = target.with_name(f".{target.stem}.partial.ipynb")
+        # A pool of one, so that a process that dies takes no other notebook along.
+        context = multiprocessing.get_context("spawn")
+        prepared = execution.start, (self.environment, cells := context.SimpleQueue())
+        try:
+            with ProcessPoolExecutor(1, context, *prepared) as pool:
+                values = self.values[notebook.name]
+                future = pool.submit(execution.execute, notebook.path, partial, values)
+                while wait([future], timeout=0.2).not_done:
+                    while not cells.empty():
+                        self.bar.update(cells.get())
+                failed = future.result()
+            if partial.exists():
+                os.replace(partial, target)
+            return failed
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def extract(notebook, executed, folder):

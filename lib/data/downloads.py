@@ -17,7 +17,7 @@ from lib.data.reading import read_csv, read_table, time_index
 from lib.errors import DataError
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-META = ("title", "rows", "unit", "licence", "citation", "source", "family", "train_rows")
+META = ("title", "rows", "unit", "licence", "citation", "train_rows")
 
 
 def entries():
@@ -174,7 +174,8 @@ def read(name):
                 f"content, {path.stat().st_size:,} bytes. `python -m lib fetch {name}` renews it."
             )
     frame = READERS[name.partition("_")[0]](folder() / entry["file"], entry)
-    frame.attrs = {"name": name, **{key: entry[key] for key in META if key in entry}}
+    words = {"source": entry["recording"], "family": entry["kind"]} if "kind" in entry else {}
+    frame.attrs = {"name": name, **{key: entry[key] for key in META if key in entry}, **words}
     return frame
 
 

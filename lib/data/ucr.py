@@ -15,16 +15,7 @@ from lib.data import downloads
 from lib.errors import DataError, did_you_mean
 
 FILE = re.compile(r"(?P<number>\d{3})_UCR_Anomaly_(?P<title>.+)_(\d+)_(\d+)_(\d+)\.txt")
-# Names that numbers at the ends alone do not bring together: how they begin, and their family.
-FAMILIES = {
-    "CHARIS": "CHARIS",
-    "Tkeep": "TkeepMARS",
-    "ltstdbs30791": "ltstdbs30791",
-    "mit": "mitlongtermecg",
-    "qtdbSel100": "qtdbSel100",
-    "s20101m": "s20101m",
-    "tilt1": "tilttable",
-}
+COLUMNS = ("file", "title", "source", "family", "train_rows", "first", "last")
 
 
 def archive():
@@ -51,25 +42,25 @@ def described(file):
     Returns
     -------
     dict
-        `title`; `source`, the recording: the title without DISTORTED or NOISE, by which altered
-        copies of one recording are known; `family`, the kind of animal, patient, plant or machine
-        that sources have in common; `train_rows`; `first` and `last` row of the anomaly, counted
-        from 1. Empty if the file has another name.
+        `title`; `source`, the recording: the series' name without DISTORTED or NOISE, by which
+        altered copies are known; `family` of sources whose names differ in their numbers alone,
+        as those of one animal, patient, plant or machine do; `train_rows`; `first` and `last` row
+        of the anomaly, counted from 1. Empty if the file has another name.
 
     Examples
     --------
     >>> described("113_UCR_Anomaly_CIMIS44AirTemperature1_4000_5391_5392.txt")["family"]
-    'CIMIS44AirTemperature'
-    >>> one = described("deep/001_UCR_Anomaly_DISTORTED1sddb40_35000_52000_52620.txt")
+    'CIMISAirTemperature'
+    >>> one = described("any/001_UCR_Anomaly_DISTORTED1sddb40_35000_52000_52620.txt")
     >>> one["source"], one["family"], one["first"]
     ('1sddb40', 'sddb', 52000)
     """
     found = FILE.fullmatch(file.rpartition("/")[2])
     if not found:
         return {}
-    title, source = found["title"], re.sub("^(DISTORTED|NOISE)", "", found["title"])
-    begins = [family for start, family in FAMILIES.items() if source.startswith(start)]
-    family = begins[0] if begins else source.strip("0123456789")
+    title = f"UCR anomaly archive {found['number']}, {found['title']}"
+    source = re.sub("^(DISTORTED|NOISE)", "", found["title"])
+    family = re.sub(r"\d+", "", source)
     numbers = zip(("train_rows", "first", "last"), map(int, found.groups()[2:]), strict=True)
     return {"title": title, "source": source, "family": family, **dict(numbers)}
 
@@ -81,28 +72,21 @@ def series():
     -------
     pandas.DataFrame
         One row for each, indexed by `ucr_NNN`, in order: `file` (inside the zip) and what
-        `described` returns.
+        `described` returns. Empty if there is no archive.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no archive; the message has the command that fetches it.
     DataError
         If the file is no zip, or holds no series of the archive.
     """
     path = archive()
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise FileNotFoundError(
-            f"The UCR archive does not ship: `python -m lib fetch ucr` fetches it (184 MB), or "
-            f"name a zip of it by the environment variable LIB_UCR_ARCHIVE. No file {path}."
-        ) from error
-    return _listed(path, state.st_mtime_ns, state.st_size).copy()
+    if path.is_file():
+        return _series(path, path.stat().st_mtime_ns, path.stat().st_size).copy()
+    return pd.DataFrame(columns=COLUMNS, index=pd.Index([], name="name"))
 
 
 @functools.lru_cache(maxsize=4)
-def _listed(path, _changed, _size):
+def _series(path, _changed, _size):
     """List what is in a zip, once for each state of the file."""
     try:
         with zipfile.ZipFile(path) as opened:
@@ -147,6 +131,11 @@ def read(name):
         frame.attrs |= {key: described(single["file"])[key] for key in ("source", "family")}
         return frame
     known = series()
+    if known.empty:
+        raise FileNotFoundError(
+            f"{name} does not ship: `python -m lib fetch ucr` fetches the UCR archive (184 MB); or "
+            f"name a zip of it by the environment variable LIB_UCR_ARCHIVE. No file {archive()}."
+        )
     if name not in known.index:
         raise ValueError(
             f"`name` must be one of the {len(known)} series in {archive()}, "
@@ -167,7 +156,5 @@ def read(name):
         raise DataError(f"{archive()}: {file} {rule}. Received: {len(values):,} numbers.")
     steps = pd.RangeIndex(len(values), name="step")
     frame = pd.DataFrame({"value": values, "anomaly": (steps >= first - 1) & (steps < last)}, steps)
-    shared = downloads.family("ucr")
-    one["title"] = f"{shared.pop('title')} {name[4:]}, {one['title']}"
-    frame.attrs = {"name": name, "rows": len(values), **shared, **one}
+    frame.attrs = {"name": name, "rows": len(values), **downloads.family("ucr"), **one}
     return frame

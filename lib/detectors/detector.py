@@ -1,64 +1,80 @@
-"""One object that keeps recipe, scaler, model and threshold together: fit, score, flag, store.
+"""One object for all that detects: fit, score, flag, explain, store, and serve a stream.
 
 It follows PyOD's conventions (`fit`, `decision_function`, `predict`, `threshold_`), takes pandas
-and returns pandas. All scores are causal: a row's score uses that row and rows before it.
+and returns pandas.
 """
 
 import importlib.metadata
 import platform
-import tempfile
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
-from lib import scoring
 from lib.backend import keras
 from lib.detectors import storage
-from lib.detectors.learning import Learning
-from lib.detectors.recipe import checked_recipe, checked_rows, count_parameters
-from lib.errors import DetectorError
-from lib.numpy_lstm import forward
-from lib.preprocessing import seconds, until
+from lib.detectors.pipeline import Pipeline
+from lib.detectors.recipe import checked_recipe, checked_rows, stored_recipe
+from lib.detectors.stream import Piece
+from lib.errors import DetectorError, choice
+from lib.preprocessing import Preprocessing, seconds, until
 
 __all__ = ["Detector", "DetectorError"]
 
 FEWEST_STEPS = 3  # from which a usual one is taken
 STEP_RATIO = 2.0  # to the step of training, beyond which another one is meant
 FAR = 10  # standard deviations
+RESCORING = ("score", "aggregation", "smooth", "balance", "threshold", "threshold_options")
 
 
-class Detector(Learning):
-    """A network that scores the rows of a time series, and a threshold that flags them.
+class Detector:
+    """Scores the rows of a time series, and flags those above a threshold.
 
     Parameters
     ----------
-    kind : {"lstm_autoencoder", "lstm_forecaster", "dense_autoencoder", "conv_autoencoder"}
+    kind : str
+        A key of `lib.detectors.kinds.KINDS`: a network such as "lstm_autoencoder" or
+        "lstm_forecaster", a method that learns such as "pca" or "nearest_neighbour", a rule such
+        as "last_value", or "random".
     window : int
-        Rows that the network sees at once.
+        Rows that the detector sees at once.
     horizon : int
-        Rows that a forecaster predicts; a row is scored by the forecast made `horizon` rows
-        earlier. Autoencoders ignore it.
+        Rows after the window that a forecaster predicts. Autoencoders ignore it.
     stride : int
         Rows from one training window to the next.
-    network : dict, optional
-        Arguments of the builder in `models`, such as `units`, `latent` or `learning_rate`.
+    options : dict, optional
+        Of the kind itself: for a network the arguments of its builder in `models`, such as `units`,
+        `latent` or `learning_rate`; for others see `lib.baselines`.
+    normalisation : {"train", "window"}
+        Rows are brought to mean 0 and standard deviation 1 of the training rows; with "window"
+        each window then once more to its own, so that its shape alone is left.
+    score : {"mae", "mse", "distance"}
+        What is made of the errors of a window: their mean absolute value, their mean square, or
+        `scoring.ErrorDistance`, how unusual they are together.
+    aggregation : {"last", "window", "overlap"}
+        Which windows a row's score comes from: from the last row of the window that ends with it,
+        from that whole window, or from all windows that cover it. The last needs later rows, so
+        `update` gives such scores late.
     threshold : str
         Name of a rule in `thresholds`.
     threshold_options : dict, optional
         Its options; by default `{"q": 99.0}` for "percentile" and the rule's own for others.
     max_missing : float
-        Share of a window that may be missing. Up to there, what is missing is left out of loss
-        and score; beyond it a row has no score (NaN).
+        Share of a window that may be missing. Up to there, what is missing is filled for the
+        method and left out of the score; beyond it a window has no score (NaN).
     balance : bool
         Divide each sensor's error by its mean error on the validation rows, so that a sensor
         which is hard to predict does not drown the others.
     smooth : int
         A score is the mean error of the last `smooth` rows.
-    epochs, batch_size, patience, seed : int
-        As in `training.fit`; the seed is that of the weights, too.
+    epochs, batch_size, patience : int
+        Of networks, as in `training.fit`.
+    steps : int, optional
+        Of networks, in place of `epochs`: so many steps of the optimiser, at a learning rate that
+        falls to 0; training does not stop before half of them.
+    seed : int
+        Of the weights and of all that is drawn.
     preprocessing : dict, optional
         Arguments of `preprocessing.Preprocessing`, such as `{"form": "returns"}`: what is done to
         the rows first, in `fit` and everywhere later. By default nothing.
@@ -70,18 +86,21 @@ class Detector(Learning):
     threshold_ : float
         A score above it is flagged.
     history_ : DataFrame
-        Losses by epoch.
+        Losses of a network by epoch or step; empty for other kinds.
     features_ : list of str
         Names of the sensors.
     n_windows_ : int
         Windows trained on.
+    n_parameters_ : int or None
+        Numbers that were learned; None where they are as many as the training data has.
     preprocessing_ : preprocessing.Preprocessing
         Fitted on the training rows.
-    validation_scores_ : Series
+    validation_scores_ : Series or None
         Scores of the rows held out, which set the threshold; not stored.
     scaler_ : DataFrame
         `mean`, `scale` and `balance` of each sensor.
-    model_ : keras.Model
+    model_ : keras.Model or None
+        Of a network.
 
     Raises
     ------
@@ -93,7 +112,7 @@ class Detector(Learning):
     >>> times = pd.date_range("2024-01-01", periods=120, freq="h")
     >>> load = pd.Series(np.sin(np.arange(120) / 4), times, name="load")
     >>> load.iloc[110] = 4.0
-    >>> detector = Detector("dense_autoencoder", window=12, threshold="maximum", epochs=5)
+    >>> detector = Detector("pca", window=12, options={"n_components": 2}, threshold="maximum")
     >>> flags = detector.fit(load.iloc[:90]).predict(load)
     >>> int(flags.loc["2024-01-05 14:00"])
     1
@@ -106,13 +125,17 @@ class Detector(Learning):
         *,
         horizon=1,
         stride=1,
-        network=None,
+        options=None,
+        normalisation="train",
+        score="mae",
+        aggregation="last",
         threshold="percentile",
         threshold_options=None,
         max_missing=0.2,
         balance=False,
         smooth=1,
         epochs=20,
+        steps=None,
         batch_size=128,
         patience=3,
         seed=0,
@@ -125,24 +148,78 @@ class Detector(Learning):
             window=window,
             horizon=horizon,
             stride=stride,
-            network={} if network is None else network,
+            options={} if options is None else options,
+            normalisation=normalisation,
+            score=score,
+            aggregation=aggregation,
             threshold=threshold,
             threshold_options=threshold_options,
             max_missing=max_missing,
             balance=balance,
             smooth=smooth,
             epochs=epochs,
+            steps=steps,
             batch_size=batch_size,
             patience=patience,
             seed=seed,
             preprocessing=preprocessing,
         )
+        self._pipeline = None
         self.reset()
 
     def __repr__(self):
         """Kind, window and threshold."""
-        state = f"threshold_={self.threshold_:.4g}" if self._is_fitted else "not fitted"
+        state = f"threshold_={self.threshold_:.4g}" if self._pipeline else "not fitted"
         return f"Detector({self.recipe['kind']!r}, window={self.recipe['window']}, {state})"
+
+    @property
+    def threshold_(self):
+        """A score above it is flagged."""
+        return self._fitted.threshold
+
+    @threshold_.setter
+    def threshold_(self, threshold):
+        self._fitted.threshold = threshold
+
+    @property
+    def features_(self):
+        """Names of the sensors."""
+        return self._fitted.features
+
+    @property
+    def preprocessing_(self):
+        """Fitted on the training rows."""
+        return self._fitted.preprocessing
+
+    @property
+    def scaler_(self):
+        """`mean`, `scale` and `balance` of each sensor."""
+        return self._fitted.scaler
+
+    @property
+    def history_(self):
+        """Losses of a network by epoch or step."""
+        return self._fitted.history
+
+    @property
+    def n_windows_(self):
+        """Windows trained on."""
+        return self._fitted.n_windows
+
+    @property
+    def n_parameters_(self):
+        """Numbers that were learned."""
+        return self._fitted.n_parameters
+
+    @property
+    def model_(self):
+        """The network, or None."""
+        return getattr(self._fitted.method, "model", None)
+
+    @property
+    def validation_scores_(self):
+        """Scores of the rows held out."""
+        return self._fitted.validation_scores
 
     def fit(self, train, validation=None):
         """Learn what is normal, then set the threshold on rows that were not trained on.
@@ -166,10 +243,38 @@ class Detector(Learning):
         ValueError
             If the rows are of no use, such as too few for one window; nothing is trained then.
         """
-        fresh = Detector(**self.recipe)
-        fresh._learn(train, validation)
-        self.__dict__ = fresh.__dict__
+        self._pipeline = Pipeline.learn(self.recipe, train, validation)
+        self.reset()
         return self
+
+    def rescored(self, train, validation=None, **changes):
+        """Make a detector with the same method, and other scores or another threshold.
+
+        Nothing is trained: a network is asked for its errors anew.
+
+        Parameters
+        ----------
+        train, validation : DataFrame or Series
+            As in `fit`, and the same rows.
+        **changes
+            Of `score`, `aggregation`, `smooth`, `balance`, `threshold`, `threshold_options`.
+
+        Returns
+        -------
+        Detector
+
+        Raises
+        ------
+        ValueError
+            If another setting is to change, or the rows are of no use.
+        """
+        for name in changes:
+            choice("changes", name, RESCORING)
+        if "threshold" in changes:
+            changes = {"threshold_options": None, **changes}
+        new = Detector(**{**self.recipe, **changes})
+        new._pipeline = self._fitted.rescored(new.recipe, train, validation)
+        return new
 
     def decision_function(self, series):
         """Score each row: higher means more anomalous.
@@ -182,14 +287,15 @@ class Detector(Learning):
         Returns
         -------
         Series of n_times float64, with the index of `series`
-            NaN in the first rows, which have no full window before them, after a gap, and where
-            too much is missing; `attrs["uncovered"]` says how many those are. A detector that
-            resamples has one score for each step, the last of which is taken as complete.
+            NaN in rows that no full window gives a score, as the first ones, those after a gap,
+            and where too much is missing; `attrs["uncovered"]` says how many those are. A detector
+            that resamples has one score for each step, the last of which is taken as complete.
         """
         frame = self._rows(series, "series")
         for doubt in self.doubts(frame):
             warnings.warn(doubt, stacklevel=2)
-        scores = self._by_row(frame, lambda values: self._scores(self._row_errors(values))[:, None])
+        fitted = self._fitted
+        scores = self._by_row(frame, lambda rows: fitted.scores(fitted.row_parts(rows))[:, None])
         scores = scores.iloc[:, 0].rename("score")
         scores.attrs["uncovered"] = int(scores.isna().sum())
         return scores
@@ -232,12 +338,11 @@ class Detector(Learning):
         -------
         DataFrame of n_features columns, with the index of `decision_function`
             Rows sum to 1. A sensor that is missing has no share, 0; a row without a score, or
-            with a score of 0, has none to divide, NaN.
+            with a score of 0, has none to divide, NaN. Where a kind gives one score for a whole
+            window, a share says how far the score falls if the sensor is set to its mean.
         """
         frame = self._rows(series, "series")
-        return self._by_row(
-            frame, lambda values: self._shares(self._row_errors(values)), self.features_
-        )
+        return self._by_row(frame, self._fitted.shares, self.features_)
 
     def doubts(self, series):
         """Say what speaks against it that rows are such as were trained on.
@@ -261,8 +366,8 @@ class Detector(Learning):
                 found.append(
                     f"The usual step between rows is {step:g} seconds, in training it was {usual:g}"
                 )
-        if self._is_stored_before and len(frame):
-            sizes = np.abs(self._scaled(frame))
+        if self._fitted.is_stored_before and len(frame):
+            sizes = np.abs(self._fitted.scaled(frame))
             if np.nanmedian(np.append(sizes, 0.0)) > FAR:
                 found.append(
                     f"Half of the readings are over {FAR} standard deviations from the training "
@@ -272,7 +377,7 @@ class Detector(Learning):
         return found
 
     def expected(self, series):
-        """What the network makes of each row, in the units of the series.
+        """What each row was expected to be, in the units of the series.
 
         An autoencoder has seen the row itself, a forecaster only rows before it. A reading less
         what was expected is size and direction of its deviation.
@@ -286,12 +391,14 @@ class Detector(Learning):
         DataFrame of n_features columns, with the index of `decision_function`
             NaN where no window ends, or too much of it is missing. For returns, the level that
             the expected return leads to from the row before.
+
+        Raises
+        ------
+        ValueError
+            If the kind scores windows as a whole, and expects no value.
         """
         frame = self._rows(series, "series")
-        found = self._by_row(
-            frame, lambda values: self._last_steps(values, expected=True), self.features_
-        )
-        found = found * self.scaler_["scale"] + self.scaler_["mean"]
+        found = self._by_row(frame, self._fitted.expected, self.features_)
         if self.preprocessing_.settings["form"] == "levels":
             return found
         return self.preprocessing_.rows(frame).shift() * np.exp(found)
@@ -326,29 +433,23 @@ class Detector(Learning):
         self._check_later(frame.index)
         steps, rest = self._completed(frame)
         pieces = self.preprocessing_.pieces(steps, self._before)
-        scores = np.full(len(steps), np.nan)
+        found, known = [], 0
         for start, values, fresh in pieces:
             if fresh:
-                self._stream, self._newest = None, None
+                found += [self._piece.finish()] if self._piece else []
+                self._piece = Piece(self._fitted.twin())
+            # A first row of returns is in no piece.
+            found += [_unscored(steps.index[known:start])] if start > known else []
+            known = start + len(values)
             if len(values):
-                scores[start : start + len(values)] = self._advance(self._scaled(values))
+                index = steps.index[start:known]
+                found.append(self._piece.add(self._fitted.scaled(values), index))
+        found += [_unscored(steps.index[known:])] if known < len(steps) else []
         self._last, self._open = frame.index[-1], rest
         self._before = steps.iloc[-1:] if len(steps) else self._before
-        return pd.Series(scores, steps.index, name="score")
-
-    def _advance(self, scaled):
-        """Scores of rows that go on where the stream stands."""
-        values, errors = self._stream or 2 * (np.empty((0, len(self.features_))),)
-        seen, judged = len(values), len(errors)
-        if self._network is None:
-            self._network = forward.compiled(self.model_)
-        values = np.concatenate([values, scaled])
-        errors = np.concatenate([errors, self._row_errors(values, self._network)[seen:]])
-        scores = self._scores(errors)[judged:]
-        self._newest = errors[-self.recipe["smooth"] :]
-        keep = max(len(errors) - (self.recipe["smooth"] - 1), 0)
-        self._stream = values[-self._context :], errors[keep:]
-        return scores
+        if not found:
+            return _unscored(steps.index[:0])
+        return pd.concat(found) if len(found) > 1 else found[0]
 
     def _completed(self, frame):
         """The steps that are complete with these rows, and the rows of the one that is not."""
@@ -370,19 +471,20 @@ class Detector(Learning):
             As a row of `contributions`; all NaN before the first row.
         """
         self._check_fitted()
-        newest = np.full((1, len(self.features_)), np.nan) if self._newest is None else self._newest
-        return pd.Series(self._shares(newest)[-1], self.features_)
+        piece = self._piece or Piece(self._fitted)
+        return pd.Series(piece.shares()[-1], self.features_)
 
     def reset(self):
         """Forget the rows of the stream: `update` starts anew."""
-        self._stream, self._last, self._newest, self._network = None, None, None, None
+        self._piece, self._last = None, None
         self._before, self._open = None, None  # the row before, and the rows of an open step
 
     def save(self, folder):
-        """Store the detector: readable `detector.json`, and `model.keras` in Keras's own format.
+        """Store the detector: readable `detector.json`, and files of numbers beside it.
 
-        The rows that `update` remembers are not stored. Plain Keras opens
-        `model.keras` without this package; it takes scaled rows.
+        A network becomes `model.keras`, which plain Keras opens without this package; it takes
+        scaled rows. What other kinds have learned becomes `state.npz`, plain arrays. The rows that
+        `update` remembers are not stored.
 
         Parameters
         ----------
@@ -396,27 +498,29 @@ class Detector(Learning):
         OSError
             If it cannot be written.
         """
-        self._check_fitted()
+        fitted, threshold = self._fitted, self.threshold_
         packages = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "pandas")}
-        history = {"attrs": self.history_.attrs, "losses": self.history_.to_dict("list")}
         header = {
             "recipe": self.recipe,
-            "features": self.features_,
-            "scaler": self.scaler_.to_dict("list"),
+            "features": fitted.features,
+            "scaler": fitted.scaler.to_dict("list"),
+            "preprocessing": {"step": fitted.preprocessing.step_},
             # JSON has no infinity, which "conformal" gives for too few scores.
-            "preprocessing": {"step": self.preprocessing_.step_},
-            "threshold": self.threshold_ if np.isfinite(self.threshold_) else str(self.threshold_),
-            "n_windows": self.n_windows_,
-            "history": history,
+            "threshold": threshold if np.isfinite(threshold) else str(threshold),
+            "n_windows": fitted.n_windows,
+            "history": {
+                "attrs": fitted.history.attrs,
+                "name": fitted.history.index.name,
+                "index": fitted.history.index.tolist(),
+                "losses": fitted.history.to_dict("list"),
+            },
             "made_with": {
                 "backend": keras.backend.backend(),
                 "python": platform.python_version(),
                 **packages,
             },
         }
-        # Without loss and optimiser, which plain Keras could not read, and nobody needs.
-        plain = keras.Model(self.model_.inputs, self.model_.outputs, name=self.model_.name)
-        storage.save(folder, header, plain.save)
+        storage.save(folder, header, fitted.files())
 
     @classmethod
     def load(cls, folder):
@@ -438,30 +542,23 @@ class Detector(Learning):
         DetectorError
             If the folder is damaged, foreign, or written by a newer version.
         """
-        header, content = storage.read(folder, cls._parameters_of)
+        header, files = storage.read(folder, cls._parameters_of)
         try:
-            detector = cls(**header["recipe"])
-            detector._restore(header)
-            detector.model_ = detector._build()
-            with tempfile.TemporaryDirectory() as private, warnings.catch_warnings():
+            detector = cls(**stored_recipe(header["recipe"]))
+            with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what ends in an error all the same
-                weights = Path(private) / storage.MODEL
-                weights.write_bytes(content)
-                detector.model_.load_weights(weights)
-            if not all(np.isfinite(it).all() for it in detector.model_.get_weights()):
-                raise ValueError("weights that are no finite numbers")
+                detector._pipeline = _restored(detector.recipe, header, files)
         except Exception as error:
             storage.refuse(folder, storage.damage(error))
         return detector
 
-    _is_stored_before = False  # the preprocessing was
-
     @property
-    def _is_fitted(self):
-        return "threshold_" in self.__dict__
+    def _fitted(self):
+        self._check_fitted()
+        return self._pipeline
 
     def _check_fitted(self):
-        if not self._is_fitted:
+        if self._pipeline is None:
             raise NotFittedError("This detector is not fitted: call `fit` or `Detector.load` first")
 
     def _rows(self, series, name):
@@ -470,27 +567,22 @@ class Detector(Learning):
 
     @classmethod
     def _parameters_of(cls, header):
-        """Numbers that the network of a header learns; nothing is built."""
-        return count_parameters(cls(**header["recipe"]).recipe, len(header["features"]))
+        """Numbers that the network of a header learns; nothing is built. None for other kinds."""
+        pipeline = _empty(cls(**stored_recipe(header["recipe"])).recipe, header)
+        return pipeline.n_parameters if pipeline.kind.family == "network" else None
 
     @property
     def _needed(self):
         """Rows of which the last one has a score."""
-        return self._context + 1 + (self.preprocessing_.settings["form"] == "returns")
+        return self._fitted.span + (self.preprocessing_.settings["form"] == "returns")
 
     def _by_row(self, frame, of_scaled, columns=(0,)):
         """Apply a function of scaled rows to each piece; NaN in the rows that are in none."""
         rows = self.preprocessing_.rows(frame)
         found = np.full((len(rows), len(columns)), np.nan)
         for start, values, _ in self.preprocessing_.pieces(rows):
-            found[start : start + len(values)] = of_scaled(self._scaled(values))
+            found[start : start + len(values)] = of_scaled(self._fitted.scaled(values))
         return pd.DataFrame(found, rows.index, columns)
-
-    def _shares(self, errors):
-        errors = scoring.trailing_mean(errors, self.recipe["smooth"])
-        total = np.nansum(errors, axis=1, keepdims=True)
-        unknown = np.full(errors.shape, np.nan)
-        return np.divide(np.nan_to_num(errors), total, out=unknown, where=total > 0)
 
     def _check_later(self, index):
         try:
@@ -501,3 +593,45 @@ class Detector(Learning):
             raise ValueError(
                 f"`rows` must be later than the last one, {self._last}. Received: {index[0]}"
             )
+
+
+def _unscored(index):
+    return pd.Series(np.full(len(index), np.nan), index, name="score")
+
+
+def _empty(recipe, header):
+    """A pipeline of a stored detector's shape, with nothing in it."""
+    features = list(header["features"])
+    checked_rows(pd.DataFrame(columns=features, dtype=float), name="features")
+    columns = {name: header["scaler"][name] for name in ("mean", "scale", "balance")}
+    # Checked first: pandas would repeat a list of one for every sensor.
+    if any(len(values) != len(features) for values in columns.values()):
+        raise ValueError("`scaler` must hold a number for each of `features`")
+    scaler = pd.DataFrame(columns, index=features, dtype=float)
+    scales = scaler.to_numpy()
+    if not (np.isfinite(scales).all() and (scales[:, 1:] > 0).all()):
+        raise ValueError("`scaler` must hold finite means and positive scales")
+    preprocessing = Preprocessing(**(recipe["preprocessing"] or {}))
+    step = (header.get("preprocessing") or {}).get("step")
+    if step is not None and not (np.isfinite(step) and step > 0):
+        raise ValueError("`step` must be above 0")
+    preprocessing.step_ = step
+    return Pipeline(recipe, features, preprocessing, scaler)
+
+
+def _restored(recipe, header, files):
+    """A pipeline from what a folder holds, sure to be complete and of use."""
+    pipeline = _empty(recipe, header)
+    pipeline.balance = pipeline.balance
+    pipeline.is_stored_before = "preprocessing" not in header
+    history = header["history"]
+    losses = pd.DataFrame(history["losses"], dtype=float)
+    index = history.get("index", range(1, len(losses) + 1))
+    losses.index = pd.Index(index, dtype=int, name=history.get("name", "epoch"))
+    losses.attrs = dict(history["attrs"])
+    pipeline.history, pipeline.n_windows = losses, int(header["n_windows"])
+    pipeline.threshold = float(header["threshold"])
+    if np.isnan(pipeline.threshold):
+        raise ValueError("`threshold` must be a number")
+    pipeline.restore(files)
+    return pipeline

@@ -10,18 +10,17 @@ import math
 import numpy as np
 import pandas as pd
 
-from lib import models, thresholds
+from lib import thresholds
+from lib.detectors.kinds import KINDS
+from lib.detectors.scorer import AGGREGATIONS, SCORES
 from lib.errors import choice, whole
 from lib.preprocessing import Preprocessing
 
-KINDS = {
-    kind: models.BUILDERS[kind]
-    for kind in ("lstm_forecaster", "lstm_autoencoder", "dense_autoencoder", "conv_autoencoder")
-}
 RULES = (
     *("fixed", "mean_plus_sigma", "percentile", "maximum", "mad"),
     *("peaks_over_threshold", "dynamic", "conformal"),
 )
+NORMALISATIONS = ("train", "window")
 # Keras would look up any other name, or build an object from a dictionary.
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "softplus", "linear")
 BOUNDS = {
@@ -34,7 +33,8 @@ BOUNDS = {
     "patience": (1, 100_000),
     "seed": (0, 2**32 - 1),
 }
-NOT_OF_THE_NETWORK = ("window", "n_features", "horizon", "seed")
+# What recipes stored before these settings existed were made with.
+SINCE = {"normalisation": "train", "score": "mae", "aggregation": "last", "steps": None}
 
 
 def checked_recipe(**recipe):
@@ -56,26 +56,60 @@ def checked_recipe(**recipe):
 
     Examples
     --------
-    >>> checked_recipe(window=np.int64(30), kind="lstm_autoencoder", network={},
-    ...                threshold="maximum", threshold_options={}, max_missing=0, balance=False)
-    {'window': 30, 'kind': 'lstm_autoencoder', 'network': {}, 'threshold': 'maximum', \
-'threshold_options': {}, 'max_missing': 0.0, 'balance': False}
+    >>> recipe = checked_recipe(window=np.int64(30), kind="lstm_autoencoder", options={}, **SINCE,
+    ...                         threshold="maximum", threshold_options={}, max_missing=0,
+    ...                         balance=False)
+    >>> recipe["window"], recipe["max_missing"]
+    (30, 0.0)
     """
     for name in BOUNDS.keys() & recipe.keys():
         recipe[name] = whole(name, recipe[name], *BOUNDS[name])
+    if recipe["steps"] is not None:
+        recipe["steps"] = whole("steps", recipe["steps"], 1, 10_000_000)
     choice("kind", recipe["kind"], KINDS)
     choice("threshold", recipe["threshold"], RULES)
+    choice("normalisation", recipe["normalisation"], NORMALISATIONS)
+    choice("score", recipe["score"], SCORES)
+    choice("aggregation", recipe["aggregation"], AGGREGATIONS)
     share = recipe["max_missing"]
     if not _is_number(share) or not 0 <= share < 1:
         raise ValueError(f"`max_missing` must be from 0 to below 1. Received: max_missing={share}")
     if not isinstance(recipe["balance"], bool):
         raise ValueError(f"`balance` must be True or False. Received: {recipe['balance']!r}")
-    network = _checked_network(recipe["kind"], recipe["network"])
-    options = _checked_options(recipe["threshold"], recipe["threshold_options"])
-    changed = {"network": network, "threshold_options": options, "max_missing": float(share)}
+    _check_scoring(recipe)
+    options = _checked_own(recipe)
+    rule_options = _checked_options(recipe["threshold"], recipe["threshold_options"])
+    changed = {"options": options, "threshold_options": rule_options, "max_missing": float(share)}
     if recipe.get("preprocessing") is not None:
         changed["preprocessing"] = _checked_preprocessing(recipe["preprocessing"])
     return {**recipe, **changed}
+
+
+def stored_recipe(recipe):
+    """Return the arguments of a stored recipe, also of one that was stored by an older version.
+
+    Examples
+    --------
+    >>> stored_recipe({"kind": "dense_autoencoder", "network": {"latent": 2}})["options"]
+    {'latent': 2}
+    """
+    renamed = {"options" if name == "network" else name: recipe[name] for name in recipe}
+    return {**SINCE, **renamed}
+
+
+def _check_scoring(recipe):
+    """Refuse scores that do not go together."""
+    distance, kind = recipe["score"] == "distance", KINDS[recipe["kind"]]
+    if distance and recipe["aggregation"] == "last":
+        raise ValueError(
+            "`aggregation` must be 'window' or 'overlap' for the score 'distance', which is that "
+            "of a whole window. Received: aggregation='last'"
+        )
+    if distance and (kind.one_score or recipe["balance"]):
+        reason = f"a {kind.title}, which scores windows as a whole" if kind.one_score else "balance"
+        raise ValueError(
+            f"`score` must be 'mae' or 'mse' with {reason}. Received: score='distance'"
+        )
 
 
 def checked_rows(series, features=None, name="series"):
@@ -126,14 +160,14 @@ def checked_rows(series, features=None, name="series"):
 
 
 def network_options(kind, units, latent, learning_rate):
-    """Return the `network` of a kind from two sizes that all kinds share.
+    """Return the `options` of a network from two sizes that all networks share.
 
     Parameters
     ----------
     kind : str
-        One of `KINDS`.
+        A network of `kinds.KINDS`.
     units, latent : int
-        The wider and the narrower width. A forecaster's two LSTM layers have them in the order
+        The wider and the narrower width. A forecaster's two layers have them in the order
         of an autoencoder's encoder and decoder, and so as many parameters.
     learning_rate : float
 
@@ -146,14 +180,15 @@ def network_options(kind, units, latent, learning_rate):
     >>> network_options("lstm_forecaster", units=16, latent=4, learning_rate=0.01)
     {'units': (4, 16), 'learning_rate': 0.01}
     """
-    sizes = {
-        "lstm_forecaster": {"units": (latent, units)},
-        "lstm_autoencoder": {"units": units, "latent": latent},
-        "dense_autoencoder": {"units": (units,), "latent": latent},
-        "conv_autoencoder": {"filters": (units, max(units // 2, 1)), "latent": latent},
-    }
-    choice("kind", kind, KINDS)
-    return {**sizes[kind], "learning_rate": learning_rate}
+    family, _, output = kind.partition("_")
+    sizes = {"units": units, "latent": latent}
+    if family == "conv":
+        sizes = {"filters": (units, max(units // 2, 1)), "latent": latent}
+    elif output == "forecaster":
+        sizes = {"units": (latent, units)}
+    elif family == "dense":
+        sizes = {"units": (units,), "latent": latent}
+    return {**sizes, "learning_rate": learning_rate}
 
 
 def rule_options(rule, option):
@@ -215,43 +250,6 @@ def try_rule(rule, options, count):
     float(getattr(thresholds, rule)(scores, **options))
 
 
-def count_parameters(recipe, n_features):
-    """Numbers that the network of a recipe learns, without building it.
-
-    Parameters
-    ----------
-    recipe : dict
-        As `checked_recipe` returns it.
-    n_features : int
-
-    Returns
-    -------
-    int
-        As `model.count_params()` of the built network.
-
-    Examples
-    --------
-    >>> network = {"units": 16, "latent": 4}
-    >>> recipe = {"kind": "lstm_autoencoder", "window": 30, "horizon": 1, "network": network}
-    >>> count_parameters(recipe, 1)
-    1457
-    """
-    options = builder_options(recipe)
-    return models.count_parameters(recipe["kind"], recipe["window"], n_features, **options)
-
-
-def builder_options(recipe):
-    """Return what the builder of a recipe's network is given, beside its shape and seed.
-
-    Examples
-    --------
-    >>> builder_options({"kind": "lstm_forecaster", "horizon": 2, "network": {"units": (4,)}})
-    {'horizon': 2, 'units': (4,)}
-    """
-    horizon = {"horizon": recipe["horizon"]} if recipe["kind"] == "lstm_forecaster" else {}
-    return horizon | recipe["network"]
-
-
 def _check_columns(columns, features, name):
     wrong = [column for column in columns if not isinstance(column, str)]
     if not columns or wrong or len(set(columns)) < len(columns):
@@ -287,24 +285,29 @@ def _is_number(value):
     return plain and math.isfinite(value)
 
 
-def _checked_network(kind, network):
-    if not isinstance(network, dict):
-        raise ValueError(f"`network` must be a dict of settings. Received: {network!r}")
-    known = [
-        name for name in inspect.signature(KINDS[kind]).parameters if name not in NOT_OF_THE_NETWORK
-    ]
-    for name, value in network.items():
-        choice("network", name, known)
+def _checked_own(recipe):
+    """The options of the kind itself, sure to be known and plain."""
+    kind, options = KINDS[recipe["kind"]], recipe["options"]
+    if not isinstance(options, dict):
+        raise ValueError(f"`options` must be a dict of settings. Received: {options!r}")
+    for name, value in options.items():
+        choice("options", name, kind.options)
         plain = value is None or isinstance(value, str) or _is_number(value)
         widths = isinstance(value, list | tuple) and all(map(_is_number, value))
         if not plain and not widths:
             raise ValueError(
-                f"`network` must hold numbers, words and lists of numbers. "
+                f"`options` must hold numbers, words and lists of numbers. "
                 f"Received: {name}={value!r}"
             )
-    choice("activation", network.get("activation", "tanh"), ACTIVATIONS)
+    choice("activation", options.get("activation", "tanh"), ACTIVATIONS)
     # JSON knows no tuple, and the builders tell `()` from a list.
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in network.items()}
+    options = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
+    if kind.family != "network":  # made in no time: what it refuses shows at once
+        try:
+            kind.make(recipe["window"], 1, recipe.get("horizon", 1), 0, **options)
+        except TypeError as error:
+            raise ValueError(f"`options` must hold numbers. Received: {options}") from error
+    return options
 
 
 def _checked_preprocessing(settings):

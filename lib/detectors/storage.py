@@ -1,9 +1,10 @@
-"""A detector as a folder: readable JSON and a file of weights, replaced in one step.
+"""A detector as a folder: readable JSON and files of numbers, replaced in one step.
 
-The folder holds `detector.json` and `model.keras`, the latter in Keras's own format. Reading
-runs no code from it: no pickle, and no configuration of `model.keras` is ever looked at. The
-network is built anew from the recipe in the JSON, and only weights are filled in. Sizes are
-compared with the recipe before anything large is read, unpacked or built.
+The folder holds `detector.json`, for a network `model.keras` in Keras's own format, and for what
+else was learned `state.npz`, plain arrays. Reading runs no code from it: no pickle, and no
+configuration of `model.keras` is ever looked at. The network is built anew from the recipe in the
+JSON, and only weights are filled in. Sizes are compared before anything large is read, unpacked or
+built.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 try:
     import fcntl
@@ -27,16 +29,18 @@ except ImportError:  # Windows
 
 from lib.errors import DetectorError
 
-FORMAT, VERSION = "lstm-autoencoder-course/detector", 2  # 1: without preprocessing
-JSON, MODEL = "detector.json", "model.keras"
+# Version 1 has no preprocessing, version 2 no arrays and fewer settings.
+FORMAT, VERSION = "lstm-autoencoder-course/detector", 3
+JSON, MODEL, STATE = "detector.json", "model.keras", "state.npz"
+FILES = {JSON, MODEL, STATE}
 WEIGHTS = "model.weights.h5"  # in the model's file
-MAX_JSON_BYTES = 10_000_000
+MAX_JSON_BYTES, MAX_STATE_BYTES = 10_000_000, 1_000_000_000
 BYTES, OVERHEAD = 4, 4_000_000  # of a number; of names, shapes and settings
 ENTRY = 64  # least bytes of an entry in the weights' file
 TRIES, PAUSE = 100, 0.01  # of a folder that is replaced while it is read; seconds between
 
 
-def save(folder, header, write_model):
+def save(folder, header, files):
     """Write a detector's folder under a temporary name, then move it into place.
 
     Whatever goes wrong, the folder that was there before stays whole. If the process is killed
@@ -48,9 +52,9 @@ def save(folder, header, write_model):
     folder : str or pathlib.Path
         New, empty, or a detector's folder, which is replaced.
     header : dict
-        What goes into the JSON, besides format, version and checksum.
-    write_model : callable
-        Called with the path of the model's file.
+        What goes into the JSON, besides format, version and checksums.
+    files : dict of str to callable
+        `model.keras` and `state.npz`, where there are such: each is called with the file's path.
 
     Raises
     ------
@@ -67,10 +71,16 @@ def save(folder, header, write_model):
     try:
         temporary.mkdir()
         with _locked(temporary):
-            write_model(temporary / MODEL)
-            digest = hashlib.sha256((temporary / MODEL).read_bytes()).hexdigest()
-            model = {"file": MODEL, "sha256": digest}
-            header = {"format": FORMAT, "version": VERSION, **header, "model": model}
+            for name, write in files.items():
+                write(temporary / name)
+            sums = {
+                name.partition(".")[0]: {
+                    "file": name,
+                    "sha256": hashlib.sha256((temporary / name).read_bytes()).hexdigest(),
+                }
+                for name in files
+            }
+            header = {"format": FORMAT, "version": VERSION, **header, **sums}
             text = json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False)
             (temporary / JSON).write_text(text + "\n", encoding="utf-8")
             _flush(temporary)
@@ -90,15 +100,16 @@ def read(folder, parameters):
     ----------
     folder : str or pathlib.Path
     parameters : callable
-        Called with the header; returns how many numbers the network has, without building it.
+        Called with the header; returns how many numbers the network has, without building it; None
+        if there is no network.
 
     Returns
     -------
     header : dict
         What the JSON holds.
-    model : bytes
-        Content of the file with the weights, proved by its SHA-256 to be what was written, and
-        of a size that suits the network.
+    files : dict
+        `model.keras`: the bytes of the file, of a size that suits the network; `state.npz`: a dict
+        of arrays. Both are proved by their SHA-256 to be what was written.
 
     Raises
     ------
@@ -123,33 +134,68 @@ def _read_once(folder, parameters):
     if not folder.is_dir():
         refuse(folder, "a file" if folder.exists() else "nothing at that place")
     header = _read_json(folder)
-    expected = header.get("model")
-    if not isinstance(expected, dict) or expected.get("file") != MODEL:
-        refuse(folder, f"no {MODEL} beside {JSON}")
-    if not (folder / MODEL).is_file():
-        refuse(folder, f"no {MODEL} beside {JSON}")
     try:
         count = parameters(header)
     except Exception as error:
         refuse(folder, damage(error))
-    model = _read_model(folder, count)
-    if hashlib.sha256(model).hexdigest() != expected.get("sha256"):
-        refuse(folder, f"a damaged {MODEL}: its SHA-256 is not the one in {JSON}")
-    _check_archive(folder, model, count)
-    return header, model
+    files = {}
+    if count is not None:
+        model = _checked(folder, header, MODEL, lambda path: _read_model(path, count))
+        _check_archive(folder, model, count)
+        files[MODEL] = model
+    if "state" in header:
+        content = _checked(folder, header, STATE, _read_state)
+        try:
+            files[STATE] = _arrays(content)
+        except Exception as error:
+            refuse(folder, damage(error))
+    return header, files
 
 
-def _read_model(folder, count):
+def _checked(folder, header, name, read):
+    """The bytes of a file beside the JSON, sure to be those that were written."""
+    expected = header.get(name.partition(".")[0])
+    if not isinstance(expected, dict) or expected.get("file") != name:
+        refuse(folder, f"no {name} beside {JSON}")
+    if not (folder / name).is_file():
+        refuse(folder, f"no {name} beside {JSON}")
+    try:
+        content = read(folder / name)
+    except ValueError as error:
+        refuse(folder, f"a damaged {name}: {error}")
+    if hashlib.sha256(content).hexdigest() != expected.get("sha256"):
+        refuse(folder, f"a damaged {name}: its SHA-256 is not the one in {JSON}")
+    return content
+
+
+def _read_state(path):
+    with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size > MAX_STATE_BYTES:
+            raise ValueError(f"over {MAX_STATE_BYTES:,} bytes")
+        return file.read(MAX_STATE_BYTES)
+
+
+def _arrays(content):
+    """Arrays of plain numbers from the bytes of an uncompressed `.npz`."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise ValueError(f"a compressed {STATE}")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        found = {name: arrays[name] for name in arrays.files}
+    if any(array.dtype.kind not in "fiu" for array in found.values()):
+        raise ValueError(f"no plain numbers in {STATE}")
+    return found
+
+
+def _read_model(path, count):
     """Read the file with the weights, if it can be one for so many numbers."""
-    with open(folder / MODEL, "rb") as file:
+    with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         # Weights, and two more of each that the optimiser keeps in older files.
         least, most = BYTES * count, 3 * BYTES * count + OVERHEAD
         if not least <= size <= most:
-            refuse(
-                folder,
-                f"a damaged {MODEL}: {size:,} bytes for {count:,} parameters, which take "
-                f"{least:,} to {most:,}",
+            raise ValueError(
+                f"{size:,} bytes for {count:,} parameters, which take {least:,} to {most:,}"
             )
         return file.read(most)
 
@@ -250,7 +296,7 @@ def check_replaceable(folder):
         _check_content(folder)
     # The one before may be half removed, if a saver was killed then.
     previous = _previous(folder)
-    if previous.exists() and not (folder.exists() and set(os.listdir(previous)) <= {JSON, MODEL}):
+    if previous.exists() and not (folder.exists() and set(os.listdir(previous)) <= FILES):
         _check_content(previous)
 
 
@@ -260,8 +306,8 @@ def _check_content(folder):
     names = sorted(path.name for path in folder.iterdir())
     if not names:
         return
-    if not set(names) <= {JSON, MODEL}:
-        other = next(name for name in names if name not in {JSON, MODEL})
+    if not set(names) <= FILES:
+        other = next(name for name in names if name not in FILES)
         raise DetectorError(
             f"`folder` must be new, empty, or hold nothing but a detector, which is replaced. "
             f"Received: {folder} with {other!r} in it"
@@ -302,7 +348,7 @@ def _remove_leftovers(folder):
     for path in folder.parent.iterdir():
         if name.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
             with _locked(path) as is_mine:
-                if is_mine and set(os.listdir(path)) <= {JSON, MODEL}:
+                if is_mine and set(os.listdir(path)) <= FILES:
                     shutil.rmtree(path, ignore_errors=True)
 
 

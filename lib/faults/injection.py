@@ -1,7 +1,7 @@
-"""Faults of known kind, place and sensor, put into healthy rows to judge a detector by.
+"""Faults injected into fault-free rows, to evaluate a detector: kind, place and sensor are known.
 
-`plan` draws where which fault goes, `inject` spoils the readings there, `judge` says which
-faults the flags of a detector hit, and how soon.
+`plan` draws the places, `inject` changes the readings there, and `evaluate` returns which faults
+the flags of a detector found, and with which delay.
 """
 
 import numpy as np
@@ -12,23 +12,23 @@ from lib.errors import whole
 KINDS = ("spike", "level shift", "drift", "stuck", "noise", "broken correlation")
 
 
-def plan(healthy, sensors, *, kinds=KINDS, repeats=4, rows=36, gap=36, seed=0):
-    """Draw places for faults that do not touch: each kind on each sensor, `repeats` times.
+def plan(fault_free, sensors, *, kinds=KINDS, repeats=4, rows=36, gap=36, seed=0):
+    """Draw random places for faults: each kind on each sensor, `repeats` times.
 
-    The series is cut into slots of `gap` healthy rows, in which nothing happens, and `rows`
-    rows for the fault. A fault gets one of the slots that are healthy throughout, by lot.
+    The series is divided into slots of `gap + rows` rows. A fault takes the last `rows` rows of a
+    slot, so that faults do not touch. Only slots without a real fault are used.
 
     Parameters
     ----------
-    healthy : Series of n_times bool
-        True where a fault may be put, or be waited for.
+    fault_free : Series of n_times bool
+        True where there is no real fault.
     sensors : sequence of column names
     kinds : sequence of str
-        Of `KINDS`.
+        Some of `KINDS`.
     repeats : int
-        Faults of each kind on each sensor.
+        Number of faults of each kind on each sensor.
     rows, gap : int
-        Rows that a fault lasts (a spike: one), and rows before it that stay as they are.
+        Length of a fault in rows (a spike has one row), and the number of unchanged rows before.
     seed : int
 
     Returns
@@ -43,65 +43,72 @@ def plan(healthy, sensors, *, kinds=KINDS, repeats=4, rows=36, gap=36, seed=0):
 
     Examples
     --------
-    >>> healthy = pd.Series(True, index=range(100))
-    >>> planned = plan(healthy, ["wind"], kinds=["spike", "stuck"], repeats=1, rows=5, gap=20)
+    >>> fault_free = pd.Series(True, index=range(100))
+    >>> planned = plan(fault_free, ["wind"], kinds=["spike", "stuck"], repeats=1, rows=5, gap=20)
     >>> sorted(planned["kind"]), sorted(planned["end"] - planned["start"] + 1)
     (['spike', 'stuck'], [1, 5])
     """
     _check_plan(kinds, repeats=repeats, rows=rows, gap=gap)
     pairs = [(kind, sensor) for kind in kinds for sensor in sensors for _ in range(repeats)]
     size = gap + rows
-    count = len(healthy) // size
-    slots = healthy.to_numpy(dtype=bool)[: count * size].reshape(count, size).all(axis=1)
+    count = len(fault_free) // size
+    slots = fault_free.to_numpy(dtype=bool)[: count * size].reshape(count, size).all(axis=1)
     free = np.flatnonzero(slots)
     if len(free) < len(pairs):
         raise ValueError(
-            f"`healthy` must have room for {len(pairs)} faults of {size} rows each. "
-            f"Received: {len(free)} healthy stretches of that length"
+            f"`fault_free` must have room for {len(pairs)} faults of {size} rows each. "
+            f"Received: {len(free)} fault-free slots"
         )
     places = np.random.default_rng(seed).permutation(free)[: len(pairs)]
     starts = size * places + gap
     planned = pd.DataFrame(pairs, columns=["kind", "sensor"])
     lengths = np.where(planned["kind"] == "spike", 1, rows)
-    planned["start"] = healthy.index[starts]
-    planned["end"] = healthy.index[starts + lengths - 1]
+    planned["start"] = fault_free.index[starts]
+    planned["end"] = fault_free.index[starts + lengths - 1]
     return planned.sort_values("start", ignore_index=True)
 
 
-def inject(frame, planned, spread, *, size=2.0, limits=None, turns=None, seed=0):
-    """Spoil one sensor at a time, as planned.
+def inject(frame, planned, standard_deviation, *, size=2.0, limits=None, turns=None, seed=0):
+    """Inject the planned faults, each into one sensor.
 
-    With `s` the spread of the sensor times `size`, and towards the side with more room if the
-    sensor has limits: a *spike* adds `2 s` to one row, a *level shift* adds `s` to all, a *drift*
-    rises evenly from 0 to `2 s`, *noise* adds normal numbers of deviation `s`. *Stuck* repeats
-    the last reading before. *Broken correlation* shows what the same sensor read at another
-    time: each reading is true to the sensor, and wrong beside the others.
+    Let `s` be `size` times the standard deviation of the sensor. The kinds of fault are:
+
+    * *spike*: one row plus `2 s`;
+    * *level shift*: all rows plus `s`;
+    * *drift*: a linear rise from 0 to `2 s`;
+    * *noise*: normal random numbers with standard deviation `s`;
+    * *stuck*: the last reading before the fault is repeated;
+    * *broken correlation*: readings of the same sensor at another time. They are usual for this
+      sensor, but do not fit the other sensors.
+
+    If the sensor has limits, the change goes towards the limit that is farther away.
 
     Parameters
     ----------
     frame : DataFrame of n_times rows
     planned : DataFrame
         From `plan`.
-    spread : Series
+    standard_deviation : Series
         Standard deviation of each sensor, on the training rows.
     size : float
-        Above 0. Spike and drift reach twice of it, so that no kind is a whisper.
+        Above 0, in standard deviations. Spike and drift reach twice of it.
     limits : dict of column name to (lowest, highest), optional
-        What the sensor can show: an injected reading stops there.
+        Range of the sensor: an injected reading is clipped to it.
     turns : dict of column name to (lowest, highest), optional
         For angles: a reading that leaves the range enters it at the other end.
     seed : int
-        Of the noise, and of the other times.
+        Seed of the noise, and of the other times of *broken correlation*.
 
     Returns
     -------
     DataFrame of n_times rows
-        A copy; only the planned rows of the planned sensors differ.
+        A copy. Only the planned rows of the planned sensors differ.
 
     Raises
     ------
     ValueError
-        If `size` is not above 0, a planned sensor is not a column, or there is no other time.
+        If `size` is not above 0, a planned sensor is not a column, or *broken correlation* finds
+        no other time.
 
     Examples
     --------
@@ -113,60 +120,60 @@ def inject(frame, planned, spread, *, size=2.0, limits=None, turns=None, seed=0)
     _check_injection(frame, planned, size)
     limits, turns = limits or {}, turns or {}
     rng = np.random.default_rng(seed)
-    spoiled = frame.copy()
+    changed = frame.copy()
     for fault in planned.itertuples():
         place = frame.index.slice_indexer(fault.start, fault.end)
-        healthy = frame[fault.sensor].to_numpy(dtype=float)
+        readings = frame[fault.sensor].to_numpy(dtype=float)
         low, high = limits.get(fault.sensor, (-np.inf, np.inf))
-        step = size * spread[fault.sensor] * _side(healthy[place], low, high)
-        readings = np.clip(_spoil(fault.kind, healthy, place, step, rng), low, high)
+        step = size * standard_deviation[fault.sensor] * _side(readings[place], low, high)
+        faulty = np.clip(_faulty(fault.kind, readings, place, step, rng), low, high)
         if fault.sensor in turns:
             start, end = turns[fault.sensor]
-            readings = start + (readings - start) % (end - start)
-        spoiled.iloc[place, spoiled.columns.get_loc(fault.sensor)] = readings
-    return spoiled
+            faulty = start + (faulty - start) % (end - start)
+        changed.iloc[place, changed.columns.get_loc(fault.sensor)] = faulty
+    return changed
 
 
 def _side(readings, low, high):
-    """+1 or -1: where a reading has more room inside its limits; up where it has none."""
+    """Direction of the farther limit, +1 or -1; +1 for a sensor without limits."""
     if not np.isfinite([low, high]).all():
         return 1.0
     return 1.0 if np.nanmean(readings) <= (low + high) / 2 else -1.0
 
 
-def _spoil(kind, healthy, place, step, rng):
-    readings = healthy[place]
-    n = len(readings)
+def _faulty(kind, readings, place, step, rng):
+    before = readings[place]
+    n = len(before)
     if kind == "spike":
-        return readings + 2 * step
+        return before + 2 * step
     if kind == "level shift":
-        return readings + step
+        return before + step
     if kind == "drift":
-        return readings + 2 * step * np.arange(1, n + 1) / n
+        return before + 2 * step * np.arange(1, n + 1) / n
     if kind == "noise":
-        return readings + abs(step) * rng.normal(size=n)
+        return before + abs(step) * rng.normal(size=n)
     if kind == "stuck":
-        return np.full(n, healthy[max(place.start - 1, 0)])
-    return _another_time(healthy, place, rng)
+        return np.full(n, readings[max(place.start - 1, 0)])
+    return _another_time(readings, place, rng)
 
 
-def _another_time(healthy, place, rng):
-    """As many readings from elsewhere, without a gap, at least ten times their number away."""
+def _another_time(readings, place, rng):
+    """As many consecutive readings, at least ten times their number of rows away."""
     n = place.stop - place.start
-    complete = np.lib.stride_tricks.sliding_window_view(~np.isnan(healthy), n).all(axis=1)
+    complete = np.lib.stride_tricks.sliding_window_view(~np.isnan(readings), n).all(axis=1)
     elsewhere = np.abs(np.arange(len(complete)) - place.start) >= 10 * n
     free = np.flatnonzero(complete & elsewhere)
     if len(free) == 0:
         raise ValueError(
             f"`frame` must hold {n} readings in a row at another time, at least {10 * n} rows "
-            f"away. Received: {len(healthy)} rows, none of them so"
+            f"away. Received: {len(readings)} rows, none of them such"
         )
     start = rng.choice(free)
-    return healthy[start : start + n]
+    return readings[start : start + n]
 
 
-def judge(planned, flags, *, grace=0):
-    """Which faults were flagged, and how soon.
+def evaluate(planned, flags, *, grace=0):
+    """Find the first flag of each fault, and its delay.
 
     Parameters
     ----------
@@ -174,7 +181,7 @@ def judge(planned, flags, *, grace=0):
         From `plan`.
     flags : Series of n_times bool, with the index of the series
     grace : int
-        Rows after the last row of a fault in which a flag still counts.
+        Number of rows after a fault in which a flag still counts.
 
     Returns
     -------
@@ -185,22 +192,26 @@ def judge(planned, flags, *, grace=0):
     --------
     >>> planned = pd.DataFrame({"kind": ["stuck"], "sensor": "wind", "start": [2], "end": [4]})
     >>> flags = pd.Series([True, False, False, True, True, False])
-    >>> judge(planned, flags)[["hit", "flag", "delay"]].values.tolist()
+    >>> evaluate(planned, flags)[["hit", "flag", "delay"]].values.tolist()
     [[True, 3, 1.0]]
     """
     index, flagged = flags.index, flags.to_numpy(dtype=bool)
     starts, ends = (index.get_indexer(planned[name]) for name in ("start", "end"))
     spans = [flagged[a : b + 1 + grace] for a, b in zip(starts, ends, strict=True)]
-    judged = planned.copy()
-    judged["hit"] = [bool(span.any()) for span in spans]
+    evaluated = planned.copy()
+    evaluated["hit"] = [bool(span.any()) for span in spans]
     first = np.array([span.argmax() for span in spans], dtype=int)
-    judged["flag"] = pd.Series(index[starts + first], index=judged.index).where(judged["hit"])
-    judged["delay"] = pd.Series(first, index=judged.index).where(judged["hit"]).astype(float)
-    return judged
+    evaluated["flag"] = pd.Series(index[starts + first], index=evaluated.index).where(
+        evaluated["hit"]
+    )
+    evaluated["delay"] = (
+        pd.Series(first, index=evaluated.index).where(evaluated["hit"]).astype(float)
+    )
+    return evaluated
 
 
 def undisturbed(planned, index, after):
-    """Rows that no fault can have touched: a flag there is a false alarm.
+    """Find the rows that no injected fault affects: a flag there is a false alarm.
 
     Parameters
     ----------
@@ -208,7 +219,7 @@ def undisturbed(planned, index, after):
         From `plan`.
     index : Index of n_times
     after : int
-        Rows after a fault that its window may still reach into.
+        Number of rows after a fault whose windows still contain it.
 
     Returns
     -------

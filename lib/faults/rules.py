@@ -1,8 +1,7 @@
-"""Written rules that label the faults of sensors, without any training.
+"""Rules that label the faults of sensors without any training, and angles as sine and cosine.
 
-A rule looks at a record and says which readings or rows cannot be healthy. What an angle has to
-become before a network sees it stands here as well: a compass that jumps from 360 to 0 looks
-like a fault and is none.
+A rule returns which readings or rows must be faulty. Angles are converted here as well, because
+a jump from 360 to 0 degrees looks like a fault and is none.
 """
 
 import numpy as np
@@ -12,13 +11,13 @@ from lib.errors import whole
 
 
 def out_of_range(frame, limits):
-    """Readings that the sensor's surroundings cannot have produced.
+    """Find readings outside the physically possible range.
 
     Parameters
     ----------
     frame : DataFrame of n_times rows
     limits : dict of column name to (lowest, highest)
-        Both ends are still possible. Columns that are not named are never out of range.
+        Possible range, both ends included. Other columns are never out of range.
 
     Returns
     -------
@@ -28,7 +27,7 @@ def out_of_range(frame, limits):
     Raises
     ------
     ValueError
-        If `limits` names a column that is not there, or a lowest above its highest.
+        If `limits` names an unknown column, or a lowest value above the highest.
 
     Examples
     --------
@@ -44,16 +43,16 @@ def out_of_range(frame, limits):
 
 
 def stopped(power, wind, *, least_wind=5.0, most_power=0.0):
-    """A turbine that gives nothing although the wind would turn it.
+    """Find rows in which a turbine produces nothing although there is enough wind.
 
     Parameters
     ----------
     power, wind : Series of n_times, the wind in the unit of `least_wind`
     least_wind : float
-        Wind above which a sound turbine turns: 5 m/s is well above what it starts at.
+        Wind speed above which a fault-free turbine turns. 5 m/s is well above its start.
     most_power : float
-        Power, in the unit of `power`, up to which nothing is given. A turbine at rest draws a
-        little for itself, so its power is below zero.
+        Power, in the unit of `power`, up to which the turbine produces nothing. A turbine at
+        rest consumes a little, so its power is below zero.
 
     Returns
     -------
@@ -69,17 +68,17 @@ def stopped(power, wind, *, least_wind=5.0, most_power=0.0):
 
 
 def frozen(frame, rows, *, known=False):
-    """Readings that stay the same to the last decimal for `rows` rows or more.
+    """Find readings that stay exactly the same for `rows` rows or more.
 
     Parameters
     ----------
     frame : DataFrame of n_times rows
-        Only of sensors that should vary: blades hold their angle for hours, and rightly.
+        Only sensors that should vary. Blades, for example, may hold their angle for hours.
     rows : int
-        Equal readings in a row that no living sensor gives, at least 2.
+        Number of consecutive equal readings that makes a fault, at least 2.
     known : bool
-        False marks all rows of the run, as a label needs it. True marks the rows from the
-        `rows`-th on, when somebody who watches can first know: what an alarm needs.
+        False marks all rows of the run, as for a label. True marks the rows from the `rows`-th
+        on, when the fault can first be known, as for an alarm.
 
     Returns
     -------
@@ -110,7 +109,7 @@ def frozen(frame, rows, *, known=False):
 
 
 def widen(flags, rows):
-    """Mark also the `rows` rows before and after each marked row: a fault has soft edges.
+    """Mark also the `rows` rows before and after each marked row.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How well flags and scores match labels: by points, events, ranges, affiliation and volumes."""
+"""Metrics of flags and scores against labels: points, events, ranges, affiliation, volumes."""
 
 from lib.metrics.affiliation import affiliation_metrics, affiliation_random
 from lib.metrics.event_matching import DAYS_PER_YEAR, false_alarms_per_year, match_events, years

@@ -1,7 +1,4 @@
-"""How close flags come to the anomalies: precision and recall of affiliation.
-
-`lib.metrics.ranges` offers these functions beside those that count overlaps.
-"""
+"""Affiliation metrics: precision and recall by the distance between flags and anomalies."""
 
 import numpy as np
 
@@ -12,15 +9,15 @@ QUARTERS = 4
 
 
 def marks(name, values, length=None):
-    """Return labels or flags as one row of bool, or say what is wrong with them.
+    """Check labels or flags and return them as a one-dimensional array of bool.
 
     Parameters
     ----------
     name : str
-        Of the argument, for the error.
+        Name of the argument, for the error message.
     values : array-like of bool, or of 0 and 1
     length : int, optional
-        How many there must be.
+        Required number of points.
 
     Returns
     -------
@@ -29,7 +26,7 @@ def marks(name, values, length=None):
     Raises
     ------
     ValueError
-        If there is anything but true and false, no point at all, or another number of points.
+        If a value is neither true nor false, there is no point, or the number of points differs.
 
     Examples
     --------
@@ -51,29 +48,33 @@ def marks(name, values, length=None):
 
 
 def both(labels, flags):
-    """Return labels and flags as `marks` does.
+    """Check labels and flags as `marks` does, and that they are equally long.
 
     Raises
     ------
     ValueError
-        As `marks` does, and if they are not equally many.
+        As `marks` does, and if the lengths differ.
     """
     labels = marks("labels", labels)
     return labels, marks("flags", flags, len(labels))
 
 
 def affiliation_metrics(labels, flags):
-    r"""Precision and recall of closeness, as the share of chance placements that are worse.
+    r"""Compute affiliation precision and recall: how close flags and events are.
 
-    Time is cut into one zone per event, half way between neighbours. In each zone, precision is
-    the mean over the flagged time of the probability that a random moment of the zone lies
-    farther from the event; recall, the mean over the event of the probability that a random
-    moment lies farther from it than the nearest flag of the zone does. Both are averages over
-    zones; precision only over those with a flag, and without a flag recall is 0.
+    Time is divided into one zone per event. The border between two zones lies half way between
+    the two events. In each zone, a distance is compared with that of a random time in the zone:
+
+    * precision is the probability that a random time lies farther from the event than the flag
+      does, averaged over the flagged time;
+    * recall is the probability that a random time lies farther from a point of the event than
+      the nearest flag does, averaged over the event. Without a flag it is 0.
+
+    Both are averaged over zones; precision only over zones with a flag.
 
     After Huet, Navarro and Rossi (2022), *Local evaluation of time series anomaly detection
-    algorithms*, KDD. A point `i` is the time from `i` to `i + 1`, as in their code. On quarters
-    of a point all of the integrands are linear, so the value in the middle is exact.
+    algorithms*, KDD. A point `i` is the time from `i` to `i + 1`, as in their code. The integrals
+    are exact: each integrand is linear on a quarter of a point, so its middle value suffices.
 
     Parameters
     ----------
@@ -83,10 +84,15 @@ def affiliation_metrics(labels, flags):
     -------
     dict of float
         `precision` (NaN without a flag), `recall`, `f1` (0 without a flag), and
-        `random_precision`, what flags at random moments get on average: with an event that
-        fills the share :math:`p` of its zone, :math:`(1 + p^2) / 2`, never below one half. It is
-        also what flagging everything gets, with a recall of 1. All are NaN without an anomaly,
-        for then there is nothing to be close to.
+        `random_precision`, the expected precision of flags at random times. If an event takes
+        the share :math:`p` of its zone, this is :math:`(1 + p^2) / 2`, so at least one half.
+        Flagging everything has the same precision, and a recall of 1. All are NaN without an
+        anomaly.
+
+    Raises
+    ------
+    ValueError
+        As `both` does.
 
     Examples
     --------
@@ -109,22 +115,22 @@ def affiliation_metrics(labels, flags):
 
 
 def affiliation_random(labels, flags, *, repeats=10, seed=0):
-    """What the same number of flags gets, when it is scattered at random.
+    """Compute the affiliation metrics of as many flags at random points.
 
-    The more flags there are, the closer is one to any event; a recall is good only beside this.
+    With many flags, one is always close to an event. So compare a recall with this value.
 
     Parameters
     ----------
     labels, flags : array-like of bool, of the same length, in the order of time
     repeats : int
-        Random orders of the flags.
+        Number of random permutations of the flags.
     seed : int
 
     Returns
     -------
     dict of float
-        `precision`, its expected value as in `affiliation_metrics`, and `recall`, the mean over
-        the random orders.
+        `precision`, its expected value (`random_precision` of `affiliation_metrics`), and
+        `recall`, the mean over the permutations.
 
     Examples
     --------
@@ -146,7 +152,7 @@ def affiliation_random(labels, flags, *, repeats=10, seed=0):
 
 
 class _Zones:
-    """The zone of each event, and the middles of quarter points in it."""
+    """The zone of each event, and the middle of each quarter of a point."""
 
     def __init__(self, labels):
         events = label_events(labels)
@@ -186,7 +192,7 @@ class _Zones:
         return float((1 + ((self.stop - self.start) / self.width) ** 2).mean() / 2)
 
     def _distance(self, chosen, position, zone, middle):
-        """From each middle to the edge of a chosen quarter; infinite if that lies elsewhere."""
+        """Distance from each middle to the edge of a chosen quarter; infinite in another zone."""
         if not len(chosen):
             return np.full(len(middle), np.inf)
         quarter = chosen[np.clip(position, 0, len(chosen) - 1)]

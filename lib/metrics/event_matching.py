@@ -1,7 +1,4 @@
-"""How good flags are against dated events: hits with a tolerance in days, alarms per year.
-
-`lib.metrics.points` offers these functions beside those for labelled points.
-"""
+"""Event matching: flags against events with a date, with a tolerance in days."""
 
 import numpy as np
 import pandas as pd
@@ -10,13 +7,13 @@ DAYS_PER_YEAR = 365.25
 
 
 def match_events(flags, events, tolerance=3):
-    """Which of the known events have a flag close by, and how soon.
+    """Match each known event with the closest flag.
 
     Parameters
     ----------
     flags : Series of bool with a DatetimeIndex
     events : DataFrame with a DatetimeIndex, one row per known event
-        Only events inside the span of `flags` are judged.
+        Only events inside the time span of `flags` count.
     tolerance : int
         Calendar days: a flag from `tolerance` days before to `tolerance` days after counts.
 
@@ -45,7 +42,7 @@ def match_events(flags, events, tolerance=3):
 
 
 def false_alarms_per_year(flags, events, tolerance=3):
-    """Flagged days per year with no known event within `tolerance` calendar days.
+    """Count the flagged days per year that have no known event within `tolerance` days.
 
     Parameters
     ----------
@@ -70,7 +67,7 @@ def false_alarms_per_year(flags, events, tolerance=3):
 
 
 def years(series):
-    """Length of a series in years, from its first to its last day.
+    """Return the length of a series in years, from its first to its last day.
 
     Examples
     --------
@@ -82,7 +79,7 @@ def years(series):
 
 
 def _closest(days, day, tolerance):
-    """The member of `days` closest to `day` within the tolerance, or NaT."""
+    """Return the member of `days` closest to `day` within the tolerance, or NaT."""
     distance = np.abs((days - day) / pd.Timedelta(days=1))
     if len(days) == 0 or distance.min() > tolerance:
         return pd.NaT

@@ -1,32 +1,14 @@
-"""How good the flags are: against labels, point by point and event by event, or dated events."""
+"""Metrics against labels: of points (precision, recall and others), of events, and UCR score."""
 
 import numpy as np
 import pandas as pd
 from sklearn import metrics as sk_metrics
 
-from lib.metrics.event_matching import DAYS_PER_YEAR, false_alarms_per_year, match_events, years
-
-__all__ = [
-    "DAYS_PER_YEAR",
-    "confusion",
-    "event_metrics",
-    "false_alarms_per_1000",
-    "false_alarms_per_year",
-    "find_events",
-    "flag_metrics",
-    "label_events",
-    "match_events",
-    "point_metrics",
-    "score_metrics",
-    "ucr_hit",
-    "years",
-]
-
 UCR_MARGIN = 100
 
 
 def find_events(flags):
-    """The unbroken runs of flagged points.
+    """Find the runs of consecutive flagged points.
 
     Parameters
     ----------
@@ -52,7 +34,7 @@ def find_events(flags):
 
 
 def point_metrics(labels, scores, threshold):
-    """What a table of results needs, point by point: from accuracy to average precision.
+    """Compute the metrics of single points, from precision to average precision.
 
     Parameters
     ----------
@@ -82,7 +64,7 @@ def point_metrics(labels, scores, threshold):
 
 
 def flag_metrics(labels, flags):
-    """The part of `point_metrics` that looks at flags: from `precision` to `specificity`.
+    """Compute the metrics of `point_metrics` that need flags: `precision` to `specificity`.
 
     Parameters
     ----------
@@ -107,7 +89,7 @@ def flag_metrics(labels, flags):
 
 
 def score_metrics(labels, scores):
-    """The part of `point_metrics` that needs no threshold: `roc_auc`, `average_precision`.
+    """Compute the metrics of `point_metrics` that need no threshold.
 
     Parameters
     ----------
@@ -132,7 +114,7 @@ def score_metrics(labels, scores):
 
 
 def confusion(labels, scores, threshold):
-    """Counts of points by what they are and whether they are flagged.
+    """Count normal and anomalous points, flagged and not flagged: the confusion matrix.
 
     Parameters
     ----------
@@ -156,7 +138,7 @@ def confusion(labels, scores, threshold):
 
 
 def label_events(labels):
-    """The unbroken runs of labels, by position.
+    """Find the runs of consecutive labelled points, by position.
 
     Parameters
     ----------
@@ -177,7 +159,7 @@ def label_events(labels):
 
 
 def event_metrics(labels, flags):
-    """How good flags are event by event, where an event is an unbroken run of labels.
+    """Compute the metrics of events, where an event is a run of consecutive labelled points.
 
     Parameters
     ----------
@@ -186,10 +168,16 @@ def event_metrics(labels, flags):
     Returns
     -------
     dict
-        `events`, and `hits`: those with at least one flag inside; `recall`, hits by events;
-        `false_events`, runs of flags that touch no event; `precision`, the share of runs of
-        flags that do touch one; `delay`, rows from the start of an event to its first flag,
-        median over the hits, NaN without one. A share of nothing counts as 0.
+        `events`, the number of events; `hits`, the events with at least one flag inside;
+        `recall`, hits divided by events; `false_events`, runs of flags that touch no event;
+        `precision`, the share of runs of flags that touch an event; `delay`, rows from the start
+        of an event to its first flag, median over the hits (NaN without a hit). A share of
+        nothing counts as 0.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ.
 
     Examples
     --------
@@ -212,15 +200,15 @@ def event_metrics(labels, flags):
 
 
 def ucr_hit(labels, scores):
-    """Whether the highest score lies at the one anomaly: the score of the UCR archive.
+    """Compute the UCR score: whether the highest score lies at the one anomaly.
 
-    At means within the anomaly, widened on each side by its own length or by 100 points, if
-    that is more: Wu and Keogh (2021), *Current time series anomaly detection benchmarks are
+    "At the anomaly" means inside it, widened on both sides by its own length, and by at least
+    100 points: Wu and Keogh (2021), *Current time series anomaly detection benchmarks are
     flawed and are creating the illusion of progress*, IEEE TKDE. No threshold is needed.
 
     Parameters
     ----------
-    labels : array-like of bool, with one unbroken run
+    labels : array-like of bool, with one run of True
     scores : array-like of float
         NaN where a point has no score.
 
@@ -252,7 +240,7 @@ def ucr_hit(labels, scores):
 
 
 def false_alarms_per_1000(labels, flags):
-    """Flags on normal points, per thousand normal points.
+    """Compute the false alarms per 1,000 normal points.
 
     Parameters
     ----------
@@ -273,7 +261,7 @@ def false_alarms_per_1000(labels, flags):
 
 
 def _scored(labels, scores):
-    """Labels and scores of the points that have a score."""
+    """Return labels and scores of the points that have a score."""
     labels, scores = _same_length(np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float))
     scored = ~np.isnan(scores)
     return labels[scored], scores[scored]

@@ -1,47 +1,38 @@
-"""How good flags are when an anomaly is a range of points: by overlap, and by closeness.
+"""Range-based metrics, for anomalies that last; and point-adjusted F1, which misleads.
 
-One event is an unbroken run of labels, one alarm an unbroken run of flags.
+An event is a run of consecutive labels, an alarm a run of consecutive flags.
 """
 
 import numpy as np
 
-from lib.metrics.affiliation import affiliation_metrics, affiliation_random, both, marks
+from lib.metrics.affiliation import both
 from lib.metrics.points import label_events
-
-__all__ = [
-    "affiliation_metrics",
-    "affiliation_random",
-    "both",
-    "marks",
-    "point_adjusted_f1",
-    "range_metrics",
-]
 
 ALPHA = 0.2
 
 
 def range_metrics(labels, flags, *, alpha=ALPHA, cardinality="reciprocal"):
-    """Precision and recall of ranges: an average over alarms, and one over events.
+    """Compute range-based precision (an average over alarms) and recall (over events).
 
-    Recall asks of each event which share of its points is flagged. Being found at all counts
-    with weight `alpha`, and pieces cost: with `x` alarms inside one event, the share is divided
-    by `x`. Precision asks the same of each alarm, without the reward for being found. Where in
-    an event its flags lie makes no difference (flat bias). After Tatbul et al. (2018),
+    The recall of one event is `alpha` if it has any flag, plus `1 - alpha` times the share of its
+    points that is flagged. If `x` alarms overlap the event, the share is divided by `x`. The
+    precision of one alarm is the same, with `alpha` 0. The position of the flags in the event
+    does not matter (flat bias). After Tatbul et al. (2018),
     *Precision and recall for time series*, NeurIPS; `alpha` and `cardinality` are theirs.
 
     Parameters
     ----------
     labels, flags : array-like of bool, of the same length, in the order of time
     alpha : float from 0 to 1
-        Weight of being found at all, in the recall. The 0.2 is that of the TSB-AD benchmark.
+        Weight of the existence of a flag, in the recall. The TSB-AD benchmark uses 0.2.
     cardinality : {"reciprocal", "one"}
-        Whether pieces cost, or not.
+        Whether the share is divided by the number of overlapping alarms, or by 1.
 
     Returns
     -------
     dict of float
         `precision` (0 without a flag), `recall`, and `f1`, their harmonic mean. All are NaN
-        without an anomaly, for then there is nothing to be found.
+        without an anomaly.
 
     Raises
     ------
@@ -73,12 +64,12 @@ def range_metrics(labels, flags, *, alpha=ALPHA, cardinality="reciprocal"):
 
 
 def point_adjusted_f1(labels, flags):
-    """F1 after point adjustment. A warning, not a metric: chance scores high.
+    """Compute F1 after point adjustment. Do not evaluate with it: random flags score high.
 
-    One flag inside an event counts as if all of its points were flagged, while false alarms
-    count point by point; so a few random flags find most long events. Kim et al. (2022),
+    One flag inside an event counts as if all points of the event were flagged, but false alarms
+    count point by point. So a few random flags find most long events. Kim et al. (2022),
     *Towards a rigorous evaluation of time-series anomaly detection*, AAAI. Compute it only to
-    compare with papers that report it, and beside what random scores get.
+    compare with papers that report it, and compare with random scores.
 
     Parameters
     ----------
@@ -118,6 +109,6 @@ def _reward(ranges, others, alpha, cardinality):
 
 
 def _counts(chosen, start, end):
-    """How many points are chosen from each start to each end, both included."""
+    """Count the chosen points from each start to each end, both included."""
     total = np.concatenate([[0], np.cumsum(chosen)])
     return total[end + 1] - total[start]

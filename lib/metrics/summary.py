@@ -1,4 +1,4 @@
-"""All metrics of the comparison study in one dictionary, and why one of them may be missing."""
+"""All metrics of the comparison study in one dictionary."""
 
 import numpy as np
 
@@ -22,11 +22,10 @@ WITHOUT_AN_ANOMALY = {
 
 
 def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
-    """Judge one score by every metric of the study.
+    """Evaluate one series of scores by every metric of the study.
 
-    Points without a score (NaN) are left out of all of them, and so are their labels: what
-    stands before and behind such a gap becomes neighbours. Only `ucr_hit` keeps them, since it
-    looks at positions.
+    Points without a score (NaN) and their labels are left out, so that the points before and
+    after such a gap become neighbours. Only `ucr_hit` keeps them, because it needs positions.
 
     Parameters
     ----------
@@ -35,16 +34,16 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
     scores : array-like of float
         NaN where a point has no score.
     threshold : float
-        A score above it is a flag; infinite: none is.
+        A score above it is a flag. With an infinite threshold there is no flag.
     window : int
-        Largest buffer of the volumes, in points: the same for all that is compared.
+        Largest buffer of the volumes, in points. Use the same for all detectors.
     free : dict, optional
-        What `threshold_free` returns for these labels and scores, if that is known already.
+        What `threshold_free` returns for these labels and scores, if it is known.
 
     Returns
     -------
     dict of float
-        `points`, `flags`, `events`: how many were judged, flagged, and to be found. Then
+        `points`, `flags`, `events`: how many there are, among the points with a score. Then
         `precision`, `recall`, `f1`, `accuracy`, `specificity`, `roc_auc`, `average_precision`
         (`lib.metrics.points.point_metrics`); `event_hits`, `event_recall`, `event_precision`,
         `event_f1`, `event_delay`, `false_events` (`event_metrics`); `range_precision`,
@@ -52,8 +51,8 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
         (`lib.metrics.volume`); `affiliation_precision`, `affiliation_recall`, `affiliation_f1`,
         `affiliation_random_precision`, `affiliation_random_recall` (`affiliation_metrics`,
         `affiliation_random`); `ucr_hit` (1 or 0); `false_alarms_per_1000` normal points;
-        `point_adjusted_f1`, a warning. A metric that has no meaning for the labels or flags at
-        hand is NaN.
+        `point_adjusted_f1`, which misleads. A metric that is undefined for these labels or
+        flags is NaN.
 
     Raises
     ------
@@ -91,7 +90,7 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
 
 
 def threshold_free(labels, scores, *, window=WINDOW):
-    """The metrics that need no threshold: the same for all lines tried on the same scores.
+    """Compute the metrics that need no threshold, once for all thresholds of the same scores.
 
     Parameters
     ----------
@@ -124,7 +123,7 @@ def threshold_free(labels, scores, *, window=WINDOW):
 
 
 def _events(labels, flags):
-    """Event metrics under names of their own, with the harmonic mean of the two shares."""
+    """Event metrics with prefixed names, and event F1."""
     found = event_metrics(labels, flags)
     total = found["precision"] + found["recall"]
     f1 = 2 * found["precision"] * found["recall"] / total if total else 0.0

@@ -1,4 +1,4 @@
-"""How good scores are for every threshold and every tolerance in time: VUS-ROC and VUS-PR."""
+"""VUS-ROC and VUS-PR: areas under curves, averaged over tolerances in time."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ THRESHOLDS = 250
 
 
 def volume_metrics(labels, scores, *, window=WINDOW):
-    r"""Volumes under the surfaces of Paparrizos et al.: areas, averaged over buffers.
+    r"""Compute VUS-ROC and VUS-PR: the areas under two curves, averaged over buffers.
 
     For each buffer :math:`w = 0, 1, \dots,` `window`, every event gets a slope of
     :math:`\lfloor w/2 \rfloor` points on each side, where a point at distance :math:`d` counts
@@ -43,11 +43,11 @@ def volume_metrics(labels, scores, *, window=WINDOW):
     Returns
     -------
     dict of float
-        `vus_roc` and `vus_pr`. Chance gets more than one half, and more than the share of
-        anomalous points, because slopes count as positives only where they are flagged: with
-        four events of 50 points in 5,000, random scores get 0.67 and 0.07 (0.85 and 0.21 with
-        `window=500`). Judge a value beside that of random scores on the same labels.
-        Both are NaN if all of the scored points are normal, or all anomalous: no curve exists.
+        `vus_roc` and `vus_pr`. Random scores reach more than one half and more than the share
+        of anomalous points, because slopes count as positives only where they are flagged: with
+        four events of 50 points in 5,000, they reach 0.67 and 0.07 (0.85 and 0.21 with
+        `window=500`). So compare a value with that of random scores on the same labels.
+        Both are NaN if all scored points are normal or all are anomalous: no curve exists.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def volume_metrics(labels, scores, *, window=WINDOW):
 
 
 def scored_points(labels, scores):
-    """Labels and scores of the points that have a score.
+    """Return labels and scores of the points that have a score.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def scored_points(labels, scores):
 
 
 class _Surface:
-    """Everything about labels and scores that the buffers have in common.
+    """What all buffers have in common.
 
     `level` is the number of the first threshold, of 250 falling ones, that flags a point. A
     count of flagged points for all thresholds is the running total of points per level.
@@ -143,7 +143,7 @@ class _Surface:
         return roc, np.sum(np.diff(recall, prepend=0) * true / self.flagged)
 
     def _distances(self, outside):
-        """Points from each normal point to the nearest event and to the second nearest."""
+        """Distances of each normal point to the nearest and the second nearest event, in points."""
         ends = np.concatenate([[-np.inf, -np.inf], self.end])
         starts = np.concatenate([self.start, [np.inf, np.inf]])
         after = np.searchsorted(self.start, outside)
@@ -151,7 +151,7 @@ class _Surface:
         return np.sort([*before, starts[after] - outside, starts[after + 1] - outside], axis=0)[:2]
 
     def _found(self, half):
-        """Share of the events, widened by half a buffer, with a flag: one per threshold."""
+        """Share of the events, widened by half a buffer, that have a flag: one per threshold."""
         apart = self.end[:-1] + half < self.start[1:] - half
         first = np.maximum(self.start[np.concatenate([[True], apart])] - half, 0)
         last = np.minimum(self.end[np.concatenate([apart, [True]])] + half, self.points - 1)

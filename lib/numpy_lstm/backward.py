@@ -9,7 +9,7 @@ the layers in reverse (`lib.numpy_lstm.gradients`).
 import numpy as np
 
 from lib.backend import keras
-from lib.models import CombinedLoss, SameShapeLoss
+from lib.models import SameShapeLoss
 from lib.numpy_lstm import gradients
 from lib.numpy_lstm.forward import chain
 
@@ -46,7 +46,7 @@ def learner(model):
     'lstm_autoencoder'
     """
     layers = [gradients.layer(one) for one in chain(model)]
-    known = layers and None not in layers and type(model.loss) in (SameShapeLoss, CombinedLoss)
+    known = layers and None not in layers and type(model.loss) is SameShapeLoss
     return Learner(model, layers) if known and _is_plain_adam(model.optimizer) else model
 
 
@@ -75,7 +75,6 @@ class Learner:
 
     def __init__(self, model, layers):
         self.model, self.layers, self.error = model, layers, model.loss.error
-        self.outer = getattr(model.loss, "outer", 0)
         self.weights = [weight for layer in layers for weight in layer.weights]
         self.optimizer = Adam(model.optimizer, layers)
 
@@ -132,19 +131,9 @@ class Learner:
             values = layer.forward(values)
         present = ~np.isnan(wanted)
         difference = np.where(present, values - wanted, np.float32(0.0))
-        share = np.empty(difference.shape, "float32")
-        for rows in self._rows(len(share)):
-            of_window = np.maximum(present[rows].sum(axis=(0, 1)), 1) * len(inputs)
-            share[rows] = present[rows] / (of_window * (2 if self.outer else 1))
+        of_window = np.maximum(present.sum(axis=(0, 1)), 1) * len(inputs)
+        share = (present / of_window).astype("float32")
         return difference, share
-
-    def _rows(self, count):
-        """Rows that share in the loss alike: all, or those of the window and those around it."""
-        if not self.outer:
-            return [slice(None)]
-        every = np.arange(count)
-        own = every[self.outer : -self.outer]
-        return [own, np.setdiff1d(every, own)]
 
     def _loss(self, difference, share):
         distance = np.abs(difference) if self.error == "mae" else np.square(difference)

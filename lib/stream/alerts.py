@@ -128,7 +128,7 @@ def episodes(flags, cool_down):
 def openings(flags, cool_down):
     """The rows in which an episode opens: when an operator is called.
 
-    To judge alerts instead of flags, give these to `faults.judge`: a fault that begins while
+    To judge alerts instead of flags, give these to `faults.evaluate`: a fault that begins while
     an earlier episode still goes on calls nobody.
 
     Parameters

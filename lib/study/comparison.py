@@ -1,17 +1,167 @@
-"""Who is better, and is it luck? Paired tests over data sets, and sentences about them.
+"""From rows of results to answers: means over sources, differences with intervals, verdicts.
 
-Data sets are what is counted here, not runs: seeds of one network on one series say how much it
-varies, but are no new evidence on who is better, so average over them first
-(`lib.study.leaderboard.means`). Higher is better throughout.
+The evidence is the source: a recording that one or several series were made from. Seeds are
+averaged within series, series within sources; intervals and tests are over sources.
 """
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.study import leaderboard, resampling
-
+MARGIN = 0.02  # of VUS-PR: differences within it are of no practical use
+DRAWS = 10_000
+LEARNED = 0.9  # of the loss of predicting the mean: a network above it has not learned
 DECIMALS = 10  # of differences; what is closer is a tie, not the noise of floating point
+
+
+def by_source(rows, metric):
+    """Return the mean of a metric for each source and detector.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of one configuration and threshold rule for each detector, with `detector`, `source`, `data`
+        and the metric.
+    metric : str
+
+    Returns
+    -------
+    DataFrame
+        Index `source`, one column for each detector; NaN where a detector has no result.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"detector": "pca", "source": ["a", "a", "b"], "data": ["x", "y", "z"],
+    ...                      "vus_pr": [0.2, 0.4, 0.6]})
+    >>> by_source(rows, "vus_pr")["pca"].round(1).tolist()
+    [0.3, 0.6]
+    """
+    by_series = rows.groupby(["detector", "source", "data"])[metric].mean().reset_index()
+    return by_series.pivot_table(metric, "source", "detector")
+
+
+def interval(values, level=0.95, draws=DRAWS):
+    """Mean over sources, with a bootstrap interval.
+
+    Parameters
+    ----------
+    values : Series
+        One number for each source; what is missing is left out.
+
+    Returns
+    -------
+    Series
+        `mean`, `low`, `high`, `n`.
+
+    Examples
+    --------
+    >>> interval(pd.Series([0.0, 1.0] * 50))[["mean", "low", "high"]].round(1).tolist()
+    [0.5, 0.4, 0.6]
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        raise ValueError("`values` must hold a number. Received: none")
+    random = np.random.default_rng(0)
+    means = random.choice(values, (draws, len(values))).mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    index = ("mean", "low", "high", "n")
+    return pd.Series([values.mean(), low, high, len(values)], index)
+
+
+def difference(first, second, margin=MARGIN):
+    """Compare two detectors source by source.
+
+    Parameters
+    ----------
+    first, second : Series
+        One number for each source; sources that one of them lacks are left out.
+    margin : float
+        Differences within it are of no practical use.
+
+    Returns
+    -------
+    Series
+        `mean` of first less second, `low` and `high` of its 95 % bootstrap interval over sources,
+        `n` sources, `wins` and `losses` of the first, `p` of Wilcoxon's signed-rank test, and
+        `verdict`: "better" or "worse" where the interval excludes 0, "equal" where it lies within
+        the margin, else "not decided".
+
+    Examples
+    --------
+    >>> first = pd.Series(np.linspace(0.3, 0.6, 30))
+    >>> difference(first, first - 0.1)["verdict"], difference(first, first - 0.001)["verdict"]
+    ('better', 'better')
+    >>> noise = pd.Series(np.tile([0.01, -0.01], 15))
+    >>> difference(first + noise, first)["verdict"]
+    'equal'
+    """
+    both = (first - second).dropna()
+    found = interval(both)
+    test = paired_test(both, np.zeros(len(both)))
+    for name in ("wins", "losses", "p"):
+        found[name] = test[name]
+    if found["low"] > 0:
+        verdict = "better"
+    elif found["high"] < 0:
+        verdict = "worse"
+    else:
+        within = -margin < found["low"] and found["high"] < margin
+        verdict = "equal" if within else "not decided"
+    found = found.astype(object)
+    found["verdict"] = verdict
+    return found
+
+
+def smallest_difference(deviation, n, power=0.8, alpha=0.05):
+    """Mean difference that so many sources would show, with a probability of `power`.
+
+    Parameters
+    ----------
+    deviation : float
+        Standard deviation of the differences of two detectors over sources.
+    n : int
+        Sources.
+
+    Returns
+    -------
+    float
+        `(z(1 - alpha / 2) + z(power)) * deviation / sqrt(n)`, for a test of a mean.
+
+    Examples
+    --------
+    >>> round(smallest_difference(0.2, 54), 3)
+    0.076
+    """
+    z = stats.norm.ppf([1 - alpha / 2, power]).sum()
+    return float(z * deviation / np.sqrt(n))
+
+
+def best(rows, metric="vus_pr"):
+    """Return the configuration of each detector with the highest mean over sources.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of the tuning part, with `detector`, `configuration`, `source`, `data` and the metric.
+
+    Returns
+    -------
+    Series
+        Index `detector`; of equal ones the first by name.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"detector": "pca", "configuration": ["a", "b"], "source": "s",
+    ...                      "data": "x", "vus_pr": [0.2, 0.4]})
+    >>> best(rows).to_dict()
+    {'pca': 'b'}
+    """
+    grouped = ["detector", "configuration", "source", "data"]
+    by_series = rows.groupby(grouped)[metric].mean()
+    by_source = by_series.groupby(grouped[:3]).mean()
+    mean = by_source.groupby(grouped[:2]).mean()
+    return mean.groupby("detector").idxmax().str[1].rename("configuration")
 
 
 def paired_test(first, second):
@@ -92,80 +242,6 @@ def holm(p):
     return (known * times).cummax().clip(upper=1).reindex(p.index)
 
 
-def sentence(first, second, test, alpha=0.05, p="p"):
-    """Say in words who won; a defeat is a defeat, and a tie a tie.
-
-    Parameters
-    ----------
-    first, second : str
-        Their names, as a subject.
-    test : dict or Series
-        As `paired_test` returns it.
-    alpha : float
-    p : str
-        Which of the p-values decides: "p", or "p_holm".
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> test = paired_test([0.1, 0.2, 0.3, 0.1, 0.2, 0.4], [0.3, 0.5, 0.7, 0.6, 0.8, 0.9])
-    >>> print(sentence("the network", "PCA", test))
-    the network loses to PCA (0 wins, 0 ties, 6 losses; median difference -0.450, p = 0.03)
-    """
-    better = test["effect"] > 0
-    verb = "cannot be told apart from"
-    if test[p] < alpha:
-        verb = "beats" if better else "loses to"
-    counts = ", ".join(_counted(test[key], key) for key in ("wins", "ties", "losses"))
-    chance = "p < 0.001" if test[p] < 0.001 else f"p = {_short(test[p])}"
-    return f"{first} {verb} {second} ({counts}; median difference {test['median']:+.3f}, {chance})"
-
-
-def effects(table, metric, changes, detectors, *, draws=2000):
-    """Measure what each change of a setting does to each detector, run by run, with intervals.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `lib.study.results.read` returns it.
-    metric : str
-    changes : dict of dict
-        The changed settings of each change, by its name, as `lib.study.leaderboard.rows`
-        accepts them. A change that the table has no runs of is left out, and so is a detector
-        without them.
-    detectors : list of str
-    draws : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        Index `change`, `detector`. First one column for each data set, the mean difference there,
-        NaN where there is none; then `data sets` and `seeds` (the most of any series), how many
-        there are; `mean`, `low`, `high` over data sets, series and seeds. With fewer than five
-        data sets the interval says little about others.
-    """
-    table = table[table["detector"].isin(detectors)]
-    lines, by_set = {}, {}
-    for title, changed in changes.items():
-        if not leaderboard.has(table, **changed):
-            continue
-        effect = leaderboard.effect_of(table, metric, **changed)
-        for name in [one for one in detectors if one in effect.index.unique("detector")]:
-            own = effect.loc[[name]]
-            by_set[title, name] = leaderboard.means(own)[name]
-            counts = {"data sets": len(by_set[title, name]), "seeds": own.count(axis=1).max()}
-            lines[title, name] = counts | resampling.interval(own, draws=draws)
-    if not lines:
-        return pd.DataFrame(columns=["data sets", "seeds", "mean", "low", "high"])
-    index = pd.MultiIndex.from_tuples(lines, names=["change", "detector"])
-    summary = pd.DataFrame(lines.values(), index)
-    return pd.concat([pd.DataFrame(by_set.values(), index), summary], axis=1)
-
-
 def front(seconds, quality):
     """Return who is on the Pareto front: nobody else is both faster and better, or equal in one.
 
@@ -195,12 +271,3 @@ def front(seconds, quality):
         for name, one in known.iterrows()
     }
     return pd.Series(on, dtype=bool).reindex(both.index, fill_value=False)
-
-
-def _counted(number, what):
-    single = {"wins": "win", "ties": "tie", "losses": "loss"}
-    return f"{number:g} {single[what] if number == 1 else what}"
-
-
-def _short(p):
-    return f"{p:.3f}" if p < 0.01 else f"{p:.2f}"

@@ -24,7 +24,7 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-ORDER = ("data", "detector", "settings", "seed", "position")  # of the rows; then by their key
+ORDER = ("data", "detector", "changes", "seed", "position")  # of the rows; then by their key
 END = "rows"  # the name in the last line of a cell's file
 TABLE, FIRST, SPAN = 0, 1, 2**30  # bytes of the lock file: one for the table, one for each cell
 

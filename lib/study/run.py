@@ -8,22 +8,23 @@ disk, only this project, and the fetched data where those are wanted.
 import functools
 import importlib.util
 import json
+import os
 import sys
 import time
 
 import joblib
-import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
-from lib import errors, scoring
+from lib import errors
 from lib.course import fingerprints
 from lib.course.execution import take_one_thread
 from lib.errors import ParameterError
-from lib.study import datasets, detectors, grid
+from lib.study import configurations, datasets, grid
 from lib.study.results import Results
 
 BACKENDS = ("loky", "dask")
+# Modules that change no result: what was read, each row proves by a hash of its own.
+NOT_COMPUTING = ("lib.data", "lib.detectors.storage", "lib.detectors.stream", "lib.errors")
 PATIENCE = 60  # seconds to wait for a first worker of a cluster
 
 
@@ -54,13 +55,13 @@ def run(path, *, jobs=1, backend="loky", scheduler=None, again=False):
         If the grid or an argument is of no use; nothing has been run then.
     """
     check_backend(backend, scheduler)
-    _check_trainer()
     plan = grid.read(path)
+    os.environ["LIB_TRAINER"] = plan.trainer  # of this process and its workers
     cells = {grid.key_of(cell): cell for cell in plan.cells}
     for name in plan.absent:
         print(f"left out: {name}, which does not ship (`python -m lib fetch {name}` fetches it)")
     with Results(plan.table) as results:
-        sizes = {key: len(cell["thresholds"]) for key, cell in cells.items()}
+        sizes = {k: len(c["thresholds"]) * len(c["configurations"]) for k, c in cells.items()}
         done = set() if again else results.done(sizes)
         todo = {key: cell for key, cell in cells.items() if key not in done}
         print(f"{len(cells)} cells, {len(done)} done before, {len(todo)} to do", flush=True)
@@ -100,15 +101,8 @@ tcp://127.0.0.1:8786, for the backend dask alone. Received: scheduler='10.0.0.1:
         )
 
 
-def _check_trainer():
-    try:
-        errors.trainer()
-    except ValueError as error:
-        raise ParameterError(str(error)) from error
-
-
 def run_cell(cell):
-    """Fit, score and judge one cell.
+    """Fit, score and evaluate one cell.
 
     Parameters
     ----------
@@ -118,70 +112,82 @@ def run_cell(cell):
     Returns
     -------
     list of dict
-        One row for each threshold rule: settings, seconds, metrics, versions, who trained, and
-        the SHA-256 of data and code. A cell that fails has one row, with `error`, the reason.
+        One row for each configuration and threshold rule: settings, seconds, how training went,
+        metrics, versions, who trained, and hashes of data and code. A cell that fails has one row,
+        with `error`, the reason.
     """
     take_one_thread()
     base = {
-        **{name: cell[name] for name in ("data", "detector", "seed", "window")},
-        "settings": json.dumps(cell["budget"], sort_keys=True),
+        **{name: cell[name] for name in ("data", "detector", "seed", "part")},
+        **datasets.facts(cell["data"]),
+        "changes": json.dumps(cell["changes"], sort_keys=True),
         "position": 0,
         "error": None,
-        "sha256": datasets.digest(cell["data"]),
         "code": code_hash(),
         "versions": fingerprints.versions(),
         "trainer": errors.trainer(),
     }
     try:
-        return [{**base, "position": place, **row} for place, row in enumerate(_judged(cell))]
+        base["sha256"] = datasets.digest(cell["data"])
+        return [{**base, "position": place, **row} for place, row in enumerate(_evaluated(cell))]
     except Exception as error:
         # Whatever it is, the other cells go on, and the row says what it was.
         return [{**base, "error": f"{type(error).__name__}: {error}"}]
 
 
-def _judged(cell):
-    """Yield what differs between the rows of a cell: the rules, and all that depends on them."""
+def _evaluated(cell):
+    """Yield what differs between the rows of a cell: the configurations and threshold rules."""
+    from lib.detectors.detector import Detector
     from lib.metrics.summary import study_metrics, threshold_free
 
-    contest = datasets.load(cell["data"])
-    budget = detectors.Budget(**cell["budget"])
-    window = cell["window"] or contest.window
-    calibration, scores, facts = detectors.scores(
-        cell["detector"],
-        *(contest.train, contest.validation, contest.series),
-        window=window,
-        seed=cell["seed"],
-        budget=budget,
-        period=contest.period,
-    )
-    smoothed = functools.cache(functools.partial(_smoothed, contest, calibration, scores))
-    free = functools.cache(lambda rows: threshold_free(contest.labels, smoothed(rows)[1]))
-    for given in cell["thresholds"]:
-        rule = {"smooth": 1, "factor": 1.0, **given}
-        usual, judged = smoothed(rule["smooth"])
-        line = grid.threshold_of(rule, usual, judged, contest.labels)
-        metrics = study_metrics(contest.labels, judged, line, free=free(rule["smooth"]))
-        metrics["anomalous"] = int(contest.labels.sum())  # points; with it, counts can be pooled
-        yield {"window": window, **cell["budget"], **facts, **rule, "threshold": line, **metrics}
+    one, detector, fit_seconds = datasets.load(cell["data"]), None, 0.0
+    for configuration in cell["configurations"]:
+        settings = (cell["detector"], configuration, one, cell["seed"], cell["changes"])
+        recipe = configurations.recipe(*settings)
+        started = time.perf_counter()
+        if detector is None:
+            detector = Detector(**recipe).fit(one.train, one.validation)
+            fit_seconds = time.perf_counter() - started
+        else:
+            ways = {
+                name: recipe[name] for name in ("score", "aggregation", "smooth") if name in recipe
+            }
+            detector = detector.rescored(one.train, one.validation, **ways)
+        started = time.perf_counter()
+        scores = detector.decision_function(one.series)[one.labels.index]
+        facts = {
+            "configuration": configuration,
+            "window": recipe["window"],
+            "parameters": detector.n_parameters_,
+            "fit_seconds": fit_seconds,
+            "score_seconds": time.perf_counter() - started,
+            **_training(detector.history_),
+            "covered": float(scores.notna().mean()),
+            "anomalous": int(one.labels.sum()),  # points; with it, counts can be pooled
+        }
+        scores = scores.fillna(scores.min())  # without enough history no row is called anomalous
+        free = threshold_free(one.labels, scores)
+        usual = detector.validation_scores_.dropna()
+        for rule in cell["thresholds"]:
+            threshold = grid.threshold_of(rule, usual)
+            metrics = study_metrics(one.labels, scores, threshold, free=free)
+            yield {**facts, "rule": rule, "threshold": threshold, **metrics}
 
 
-def _smoothed(contest, calibration, scores, rows):
-    """Mean over the last rows, known when the row is: of the calibration, and of what is judged."""
-    usual, judged = (
-        pd.Series(scoring.trailing_mean(part.to_numpy()[:, np.newaxis], rows)[:, 0], part.index)
-        for part in (calibration, scores)
-    )
-    judged = judged[contest.labels.index]
-    return usual, judged.fillna(judged.min())  # without enough history no row is called anomalous
+def _training(history):
+    """How the training of a network went; nothing for other kinds."""
+    if not len(history):
+        return {}
+    facts = {name: history.attrs.get(name) for name in ("steps", "stopped", "ratio")}
+    return facts | {"loss": history["loss"].iloc[-1], "val_loss": history["val_loss"].min()}
 
 
 @functools.cache
 def code_hash():
     """Return the SHA-256 of all code of `lib` that a result depends on, 16 digits of it."""
-    packages = ("lib.study.datasets", "lib.study.detectors", "lib.study.networks")
-    rest = ("lib.metrics.summary", "lib.thresholds")
-    imports = [f"import {name}" for name in (*packages, *rest)]
-    return fingerprints.modules_hash(imports)[:16]
+    modules = ("lib.study.turbine", "lib.study.configurations", "lib.metrics.summary")
+    imports = [f"import {name}" for name in modules]
+    return fingerprints.modules_hash(imports, without=NOT_COMPUTING)[:16]
 
 
 def _work_off(todo, results, again, compute):

@@ -83,7 +83,7 @@ def detector(window, n_features, units, latent, rows):
     times = pd.date_range("2024-01-01", periods=rows, freq="10min")
     series = pd.DataFrame(values, times, [f"sensor {i}" for i in range(n_features)])
     network = {"units": units, "latent": latent}
-    one = Detector("lstm_autoencoder", window, network=network, epochs=1, batch_size=256)
+    one = Detector("lstm_autoencoder", window, options=network, epochs=1, batch_size=256)
     return one.fit(series[: max(rows // 10, 10 * window)]), series
 
 

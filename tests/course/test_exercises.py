@@ -246,7 +246,8 @@ def test_command_makes_exercises(solved, save_solution, course, capsys):
     stub = "answer = ...  # your number"
     assert sources == ["start = 10", stub, checks[0], stub, checks[1], stub, checks[2]]
     states = {(c["execution_count"], *c["outputs"], str(c["metadata"])) for c in code_cells(made)}
-    assert states == {(None, "{}"), (None, "{'tags': ['check']}")}
+    folded = "{'jupyter': {'source_hidden': True}, 'tags': ['check', 'hide-input']}"
+    assert states == {(None, "{}"), (None, folded)}
     assert b"\r" not in path.read_bytes()
 
 

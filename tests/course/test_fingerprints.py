@@ -25,8 +25,6 @@ def package(tmp_path):
         "lib/room/__init__.py": "x = 1\n",
         "lib/room/end.py": "from lib.chain import nothing\n",
         "lib/apart.py": "",
-        "lib/course/__init__.py": "",
-        "lib/course/specifications.py": "",
         "data/SHA256SUMS": "1  a.csv\n",
     }
     for name, source in files.items():
@@ -51,8 +49,7 @@ def test_imports_are_followed_in_every_form(package):
     assert names(cells, package) == chain | {"apart"}
     assert names(["import lib.room.end"], package) == chain
     assert names(["from lib import room"], package) == {"", "room"}
-    others = ["import numpy", "from lib.course import specifications"]
-    assert names(others, package) == {"", "course"}
+    assert names(["import numpy"], package) == {""}
 
 
 @pytest.mark.parametrize(
@@ -149,13 +146,22 @@ def test_longest_budget_starts_first(save, monkeypatch, tmp_path):
         course = save(notebook(code("1"), budget_seconds=budget), name).parent
     started = []
 
-    async def execute(source, *_):
-        started.append(source.stem)
-        return True, ""
+    def run(self, notebook):
+        started.append(notebook.name)
+        return runner.Result(notebook, "ok")
 
-    monkeypatch.setattr(runner, "execute", execute)
-    chosen = notebooks.find(course)
-    values = runner.prepare(chosen, output=tmp_path / "out")
-    results = runner.run(chosen, values, tmp_path / "out", jobs=1)
+    monkeypatch.setattr(runner._Runner, "run", run)
+    results = runner.run(notebooks.find(course), {}, tmp_path / "out", jobs=1)
     assert started == ["92_b", "93_c", "91_a"]
     assert [result.notebook.name for result in results] == ["91_a", "92_b", "93_c"]
+
+
+def test_cells_of_bounds_are_folded_and_figures_get_the_text_of_their_cell(example):
+    cell = example["cells"][2]
+    cell["source"] = "if settings.is_default:\n    assert True"
+    cell["outputs"] = [{"data": {}, "metadata": {"image/png": {"name": "price"}}}]
+    cell["metadata"] = {"alt": {"price": "A rising line."}, "papermill": {}}
+    stored = fingerprints.stamped(example)["cells"][2]
+    assert stored["metadata"]["tags"] == ["hide-input"]
+    assert stored["metadata"]["jupyter"] == {"source_hidden": True}
+    assert stored["outputs"][0]["metadata"]["image/png"]["alt"] == "A rising line."

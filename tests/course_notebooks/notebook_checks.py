@@ -17,13 +17,19 @@ The contract
   executed 1..N in order, nothing went to stderr, no path of somebody's machine is stored, and
   the file is smaller than 1 MB.
 * Figures come from `lib.plotting.show`, so each has a name and an alt text of at least 40
-  characters in the output's metadata, and stands in `figures/` as well.
+  characters in the output's metadata, and stands in `figures/` as well. An alt text in the cell's
+  metadata (`alt`: name -> text) is that of the output.
+* A number of the text that a cell computes stands behind its name in the table `claims`:
+  `<!-- claim: flags -->403`. It is the stored value, rounded to the digits that the text shows,
+  or to what the comment says: `<!-- claim: flags, to 50 -->400`.
+* A cell that begins with `if settings.is_default:` is folded away, in JupyterLab and on the site.
 * An output that cannot be the same everywhere is tagged `nbval-ignore-output` and says why in
   the cell's metadata (`reason`, at least 20 characters); there are at most two in a notebook.
 * The notebook's metadata `course` holds `budget_seconds`, and the stamp (`sources`, `versions`).
 """
 
 import ast
+import csv
 import re
 import sys
 import tempfile
@@ -177,7 +183,64 @@ def alt_texts(notebook, path):
     alts = [said.get("alt", "").strip() for _, said in outputs.outputs(notebook, "image/png")]
     short = [f"alt text shorter than {MIN_ALT} characters: {a!r}" for a in alts if len(a) < MIN_ALT]
     others = [m for m in ("image/jpeg", "image/svg+xml") if list(outputs.outputs(notebook, m))]
-    return short + [f"{mime}: figures must be PNG, with an alt text" for mime in others]
+    stale = [n for cell in code_cells(notebook) for n in _stale_alts(cell)]
+    return [
+        *short,
+        *(f"{mime}: figures must be PNG, with an alt text" for mime in others),
+        *(f"the alt text of {name!r} is not that of its cell; run: make refresh" for name in stale),
+    ]
+
+
+def _stale_alts(cell):
+    """Names in the cell's metadata under which no output has the same alternative text."""
+    shown = [o.get("metadata", {}).get("image/png", {}) for o in cell["outputs"]]
+    stored = {said.get("name"): said.get("alt") for said in shown}
+    return [
+        name for name, alt in cell["metadata"].get("alt", {}).items() if stored.get(name) != alt
+    ]
+
+
+CLAIM = re.compile(r"<!-- claim: (\w+)(?:, to ([\d.]+))? -->\**([-−]?\d(?:[\d,]*\d)?(?:\.\d+)?)?")
+
+
+def claims(notebook):
+    """The table `claims` of a notebook, as stored: name -> value."""
+    for data, said in outputs.outputs(notebook, "text/csv"):
+        if said.get("name") == "claims":
+            rows = list(csv.reader(data.splitlines()))
+            return {name: float(value) for name, value in rows[1:]} if _numeric(rows) else {}
+    return {}
+
+
+def _numeric(rows):
+    return all(re.fullmatch(r"[-\d.e+]+", row[1]) for row in rows[1:])
+
+
+def claims_hold(notebook, path):
+    known, used, problems = claims(notebook), set(), []
+    for name, step, number in CLAIM.findall(prose(notebook)):
+        used.add(name)
+        if name not in known or not number:
+            problems.append(f"{name!r} has {'no number' if name in known else 'no value'}")
+            continue
+        said = float(number.replace(",", "").replace("−", "-"))
+        unit = float(step or 10.0 ** -len(number.partition(".")[2]))
+        if abs(said - known[name]) > 0.5 * unit * (1 + 1e-6):
+            problems.append(f"{name!r}: the text says {number}, the cell computes {known[name]:g}")
+    return problems + [f"no text uses the claim {name!r}" for name in known.keys() - used]
+
+
+FOLDED = {"hide-input", "hide-cell"}
+
+
+def checks_are_folded(notebook, path):
+    cells = [c for c in code_cells(notebook) if text(c["source"]).startswith("if settings.is_def")]
+    open_ones = [
+        cell
+        for cell in cells
+        if not ({*tags(cell)} & FOLDED and cell["metadata"].get("jupyter", {}).get("source_hidden"))
+    ]
+    return [f"{number_of(cell)} is not folded away" for cell in open_ones]
 
 
 def figures_are_stored(notebook, path):
@@ -251,6 +314,8 @@ RULES = (
     no_absolute_path,
     named_outputs,
     alt_texts,
+    claims_hold,
+    checks_are_folded,
     figures_are_stored,
     ignored_outputs,
     nothing_else_is_switched_off,

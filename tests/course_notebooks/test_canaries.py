@@ -59,6 +59,15 @@ STDERR = {"output_type": "stream", "name": "stderr", "text": "a warning"}
 IGNORED = {**code("1"), "metadata": {"tags": ["nbval-ignore-output"], "reason": "the clock " * 3}}
 OTHER_HOME = "/" + "home/somebody/course"
 
+CHECK = "if settings.is_default:\n    assert True"
+
+
+def claimed(said, table="claim,value\nflags,403\n"):
+    """A notebook whose text and whose table `claims` say this."""
+    shown = displayed({"text/plain": "t", "text/csv": table}, {"text/csv": {"name": "claims"}})
+    return append(markdown(said), code("1", [shown]))
+
+
 CASES = {
     "no title": ("header", prose("# 05 · An example", "# An example")),
     "title of another": ("header", prose("# 05 ·", "# 06 ·")),
@@ -106,6 +115,24 @@ CASES = {
         "alt_texts",
         edit(2, outputs=[displayed({"image/svg+xml": "<svg/>"}, {})]),
     ),
+    "alt text of the cell not in its output": (
+        "alt_texts",
+        edit(2, metadata={"alt": {"price": LONG}}),
+    ),
+    "changed number in the text": ("claims_hold", claimed("<!-- claim: flags -->404 days")),
+    "changed number, rounded": ("claims_hold", claimed("<!-- claim: flags, to 50 -->350 days")),
+    "changed number in the table": (
+        "claims_hold",
+        claimed("<!-- claim: flags -->403 days", "claim,value\nflags,404\n"),
+    ),
+    "claim without a value": ("claims_hold", claimed("<!-- claim: flag -->403 days")),
+    "claim without a number": ("claims_hold", claimed("<!-- claim: flags -->many days")),
+    "claim that no text uses": ("claims_hold", claimed("403 days")),
+    "check in the way": ("checks_are_folded", append(code(CHECK))),
+    "check folded on the site only": (
+        "checks_are_folded",
+        append(code(CHECK, tags=["hide-input"])),
+    ),
     "figure not stored": ("figures_are_stored", figure(name="other", alt=LONG)),
     "alt text not stored": ("figures_are_stored", figure(name="price", alt=LONG)),
     "ignored, no reason": ("ignored_outputs", tagged("nbval-ignore-output")),
@@ -148,6 +175,21 @@ def test_rule_catches(rule, change, example, save):
     assert rule in rules_broken(path)
 
 
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("<!-- claim: flags -->403 of 1,609", "403"),
+        ("**<!-- claim: flags -->0.05 σ**", "0.0512"),
+        ("about <!-- claim: flags, to 50 -->400 points", "404.7"),
+        ("<!-- claim: flags -->−1.4 events", "-1.4"),
+        ("<!-- claim: flags -->1,609 days", "1609"),
+    ],
+)
+def test_a_claim_is_compared_as_it_is_rounded(said, value, example):
+    claimed(said, f"claim,value\nflags,{value}\n")(example)
+    assert notebook_checks.claims_hold(example, None) == []
+
+
 def test_every_rule_has_a_canary():
     assert {rule for rule, _ in CASES.values()} == {r.__name__ for r in notebook_checks.RULES}
 
@@ -180,3 +222,25 @@ def test_strict_nbval_catches_what_it_should(example, save):
         ("FAILED", "93_stderr"),
         ("PASSED", "94_never_run"),
     ], done.stdout
+
+
+@pytest.mark.parametrize(
+    ("stored", "tolerance", "outcome"),
+    [
+        ("99 flags\n", 0.05, "passed"),
+        ("99 flags\n", None, "failed"),
+        ("90 flags\n", 0.05, "failed"),
+        ("99 days\n", 0.05, "failed"),
+    ],
+)
+def test_a_tolerance_fails_when_it_should(stored, tolerance, outcome, save):
+    content = notebook(code("print('101 flags')", [stdout(stored)]))
+    if tolerance:
+        content["cells"][0]["metadata"]["tolerance"] = tolerance
+    folder = save(content, "91_tolerance").parent
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q"]
+    command += ["-p", "lib.course.runner", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "--rootdir", folder, folder], capture_output=True, text=True, check=False
+    )
+    assert f"1 {outcome}" in done.stdout

@@ -34,7 +34,7 @@ def test_numbers_are_unique():
 
 def test_specifications_belong_to_notebooks():
     """Each notebook has a specification; one without a notebook would be a leftover."""
-    assert set(NAMES) <= set(parameters.SPECIFICATIONS)
+    assert set(NAMES) == set(parameters.specifications())
 
 
 def test_figures_belong_to_notebooks():
@@ -60,3 +60,33 @@ def test_readme_has_the_table_of_notebooks():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = notebooks.readme_table()
     assert notebooks.put_into_readme(readme, table) == readme, "run: python -m lib readme --write"
+
+
+# The texts whose numbers are tied to a cell, and which ask a question every two or three sections.
+TAUGHT = [n for n in COURSE if n.number <= "07" or n.number == "14"]
+
+
+@pytest.mark.parametrize("notebook", TAUGHT, ids=lambda notebook: notebook.name)
+def test_numbers_of_the_text_are_claims(notebook):
+    content = notebooks.read(notebook.path)
+    assert notebook_checks.claims(content)
+    assert "<!-- claim: " in notebooks.text(content["cells"][0]["source"])
+
+
+@pytest.mark.parametrize("notebook", TAUGHT, ids=lambda notebook: notebook.name)
+def test_questions_have_folded_answers(notebook):
+    prose = notebook_checks.prose(notebooks.read(notebook.path))
+    asked = re.findall(
+        r"<details><summary><b>Question\.</b> .+?</summary>\n\n.+?\n</details>", prose, re.S
+    )
+    assert 3 <= len(asked) == prose.count("<details>") <= 6
+
+
+@pytest.mark.parametrize("notebook", TAUGHT, ids=lambda notebook: notebook.name)
+def test_no_line_of_code_is_longer_than_the_page(notebook):
+    lines = [
+        line
+        for cell in code_cells(notebooks.read(notebook.path))
+        for line in notebooks.text(cell["source"]).splitlines()
+    ]
+    assert [line for line in lines if len(line) > 100] == []

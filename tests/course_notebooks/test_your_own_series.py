@@ -15,7 +15,7 @@ import pytest
 from places import ROOT
 
 from lib import plotting, training
-from lib.course import notebooks, parameters, specifications
+from lib.course import notebooks, parameters
 from lib.course.notebooks import text
 from lib.detectors import detector, recipe
 from lib.errors import ParameterError
@@ -300,7 +300,7 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
 
 @pytest.mark.usefixtures("_no_training")
 def test_an_unknown_name_is_one_error(capsys):
-    with pytest.raises(specifications.ParameterError, match="Did you mean 'separator'"):
+    with pytest.raises(ParameterError, match="Did you mean 'separator'"):
         parameters.find(NAME, "separater")
 
 
@@ -308,8 +308,9 @@ def test_an_unknown_name_is_one_error(capsys):
 
 
 def test_kinds_and_rules_are_those_of_the_detector():
-    assert set(specifications.KINDS) == set(recipe.KINDS)
-    assert set(specifications.RULES) == set(recipe.RULES)
+    known = parameters.specification(NAME)
+    assert set(known["kind"].choices) == set(recipe.KINDS)
+    assert set(known["threshold"].choices) == set(recipe.RULES)
 
 
 def test_the_defaults_are_the_detectors():

@@ -2,7 +2,6 @@
 
 import bz2
 import os
-import time
 import tracemalloc
 import warnings
 
@@ -133,10 +132,8 @@ def test_a_gigabyte_of_nonsense_is_refused_unread(tmp_path, size):
     with path.open("wb") as file:
         file.truncate(size)
     tracemalloc.start()
-    begin = time.perf_counter()
     with pytest.raises(DataError, match=f"at most 500,000,000 bytes. Received: {size:,} bytes"):
         read_csv(path)
-    assert time.perf_counter() - begin < 0.5
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
 

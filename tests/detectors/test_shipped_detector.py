@@ -40,7 +40,7 @@ def test_it_has_the_recipe_of_notebook_09(detector):
     recipe = detector.recipe
     assert recipe["kind"] == "lstm_autoencoder"
     assert recipe["window"] == said["window"]
-    assert recipe["network"] == {"units": said["units"], "latent": said["latent"], "depth": 2}
+    assert recipe["options"] == {"units": said["units"], "latent": said["latent"], "depth": 2}
     assert recipe["epochs"] == said["iterations"] // 100
     assert recipe["threshold_options"] == {"q": 100 * (1 - said["flags_per_week"] / 1008)}
     assert (recipe["balance"], recipe["max_missing"], recipe["seed"]) == (True, 0, said["seed"])

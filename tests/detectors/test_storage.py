@@ -20,6 +20,7 @@ from places import ROOT
 from lib.backend import keras
 from lib.detectors import storage
 from lib.detectors.detector import Detector
+from lib.detectors.network import Network
 from lib.errors import DetectorError
 
 WINDOW = 6
@@ -32,7 +33,7 @@ HOLES = SERIES.mask(np.random.default_rng(1).random((80, 2)) < 0.1)
 
 
 def fitted(seed=0, **options):
-    settings = {"network": {"units": (4,)}, "epochs": 1, **options}
+    settings = {"options": {"units": (4,)}, "epochs": 1, **options}
     return Detector("dense_autoencoder", WINDOW, seed=seed, **settings).fit(SERIES)
 
 
@@ -96,7 +97,7 @@ def test_a_loaded_detector_goes_on(folder, one, tmp_path):
     ],
 )
 def test_every_kind_is_stored(kind, network, tmp_path):
-    saved = Detector(kind, WINDOW, network=network, epochs=1).fit(SERIES)
+    saved = Detector(kind, WINDOW, options=network, epochs=1).fit(SERIES)
     saved.save(tmp_path / "detector")
     assert is_the_same(Detector.load(tmp_path / "detector"), saved)
 
@@ -340,7 +341,7 @@ def edit(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": storage.VERSION + 1}, "version 3, newer than 2, the last this one can read"),
+        ({"version": storage.VERSION + 1}, "version 4, newer than 3, the last this one can read"),
         ({"version": "1"}, r"a damaged detector.json \(version='1'\)"),
         ({"version": None}, "a damaged detector.json"),
         ({"format": "somebody/else"}, "a detector.json of another format"),
@@ -351,9 +352,9 @@ def edit(folder, **changes):
         ({"recipe": {"kind": "dense_autoencoder", "windw": 6}}, "a damaged one"),
         ({"recipe__window": 7}, "a damaged one"),
         ({"recipe__kind": "lstm_autoencoder"}, "a damaged one"),
-        ({"recipe__network": {"units": (5,)}}, "a damaged one"),
-        ({"recipe__network": {"activation": {"class_name": "Lambda"}}}, "numbers, words and lists"),
-        ({"recipe__network": {"activation": "lib>anything"}}, "`activation` must be one of"),
+        ({"recipe__options": {"units": (5,)}}, "a damaged one"),
+        ({"recipe__options": {"activation": {"class_name": "Lambda"}}}, "numbers, words and lists"),
+        ({"recipe__options": {"activation": "lib>anything"}}, "`activation` must be one of"),
         ({"features": ["wind speed"]}, "a damaged one"),
         ({"features": ["wind speed", "wind speed"]}, "a damaged one"),
         ({"features": [1, 2]}, "a damaged one"),
@@ -415,7 +416,7 @@ def nothing_is_built(monkeypatch):
     def build(*arguments, **options):
         raise AssertionError("built all the same")
 
-    monkeypatch.setattr(Detector, "_build", build)
+    monkeypatch.setattr(Network, "load", build)
 
 
 def rewritten(folder, change):
@@ -500,7 +501,7 @@ def test_weights_that_are_no_numbers_are_refused(folder, value):
     ],
 )
 def test_a_recipe_that_is_too_large_for_its_file_is_not_built(folder, kind, network):
-    edit(folder, recipe__kind=kind, recipe__network=network)
+    edit(folder, recipe__kind=kind, recipe__options=network)
     with pytest.raises(
         DetectorError, match=r"a damaged model\.keras: [\d,]+ bytes for [\d,]+ param"
     ):

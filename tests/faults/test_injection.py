@@ -1,4 +1,4 @@
-"""Injected faults: where they lie, what they change, and how a detector is judged by them."""
+"""Injected faults: where they lie, what they change, and how a detector is evaluated by them."""
 
 import numpy as np
 import pandas as pd
@@ -17,15 +17,15 @@ def frame():
 
 
 @pytest.fixture(scope="module")
-def healthy():
+def fault_free():
     flags = pd.Series(True, TIMES)
     flags.iloc[1000:1400] = False
     return flags
 
 
 @pytest.fixture(scope="module")
-def planned(healthy):
-    return faults.plan(healthy, SENSORS, repeats=2, rows=30, gap=24, seed=3)
+def planned(fault_free):
+    return faults.plan(fault_free, SENSORS, repeats=2, rows=30, gap=24, seed=3)
 
 
 def one(kind, start=100, rows=30, sensor="wind"):
@@ -43,12 +43,12 @@ def test_each_kind_meets_each_sensor_equally_often(planned):
     assert set(planned["kind"]) == set(faults.KINDS)
 
 
-def test_faults_lie_in_healthy_rows_with_healthy_rows_before_them(planned, healthy):
+def test_faults_lie_in_fault_free_rows_with_fault_free_rows_before_them(planned, fault_free):
     starts, ends = positions(planned)
     assert (np.diff(starts) > 0).all()
     assert (starts[1:] - ends[:-1] > 24).all()
     for start, end in zip(starts, ends, strict=True):
-        assert healthy.iloc[start - 24 : end + 1].all()
+        assert fault_free.iloc[start - 24 : end + 1].all()
 
 
 def test_a_spike_lasts_one_row_and_all_else_as_long_as_asked(planned):
@@ -57,9 +57,9 @@ def test_a_spike_lasts_one_row_and_all_else_as_long_as_asked(planned):
     assert (lengths == np.where(planned["kind"] == "spike", 1, 30)).all()
 
 
-def test_the_seed_draws_the_places(healthy, planned):
-    same = faults.plan(healthy, SENSORS, repeats=2, rows=30, gap=24, seed=3)
-    other = faults.plan(healthy, SENSORS, repeats=2, rows=30, gap=24, seed=4)
+def test_the_seed_draws_the_places(fault_free, planned):
+    same = faults.plan(fault_free, SENSORS, repeats=2, rows=30, gap=24, seed=3)
+    other = faults.plan(fault_free, SENSORS, repeats=2, rows=30, gap=24, seed=4)
     pd.testing.assert_frame_equal(same, planned)
     assert not other["start"].equals(planned["start"])
 
@@ -72,12 +72,15 @@ def test_the_seed_draws_the_places(healthy, planned):
         ({"repeats": 0}, "`repeats` must be a positive integer. Received: repeats=0"),
         ({"rows": 2.5}, "`rows` must be a positive integer"),
         ({"gap": True}, "`gap` must be a positive integer"),
-        ({"repeats": 99}, "room for 1782 faults of 72 rows each. Received: [78][0-9] healthy"),
+        (
+            {"repeats": 99},
+            "room for 1782 faults of 72 rows each. Received: [78][0-9] fault-free slots",
+        ),
     ],
 )
-def test_a_plan_that_cannot_be_is_refused(healthy, changed, message):
+def test_a_plan_that_cannot_be_is_refused(fault_free, changed, message):
     with pytest.raises(ValueError, match=message):
-        faults.plan(healthy, SENSORS, **changed)
+        faults.plan(fault_free, SENSORS, **changed)
 
 
 def test_nothing_else_is_touched(frame, planned):
@@ -189,21 +192,21 @@ def test_a_fault_is_hit_while_it_lasts():
     )
     flags = pd.Series(False, index)
     flags.iloc[[1, 6, 10, 14, 15]] = True  # too early, too late, last row, first row and next
-    judged = faults.judge(planned, flags)
-    assert judged["hit"].tolist() == [False, True, True]
-    assert judged["delay"].tolist()[1:] == [2.0, 0.0]
-    assert pd.isna(judged["delay"][0])
-    assert pd.isna(judged["flag"][0])
-    assert judged["flag"].tolist()[1:] == [index[10], index[14]]
-    assert faults.judge(planned, flags, grace=1)["hit"].tolist() == [True, True, True]
+    found = faults.evaluate(planned, flags)
+    assert found["hit"].tolist() == [False, True, True]
+    assert found["delay"].tolist()[1:] == [2.0, 0.0]
+    assert pd.isna(found["delay"][0])
+    assert pd.isna(found["flag"][0])
+    assert found["flag"].tolist()[1:] == [index[10], index[14]]
+    assert faults.evaluate(planned, flags, grace=1)["hit"].tolist() == [True, True, True]
 
 
 def test_no_flag_is_no_hit():
     index = pd.RangeIndex(10)
     planned = pd.DataFrame({"kind": ["stuck"], "sensor": "a", "start": [2], "end": [4]})
-    judged = faults.judge(planned, pd.Series(False, index))
-    assert not judged["hit"].any()
-    assert judged["delay"].isna().all()
+    found = faults.evaluate(planned, pd.Series(False, index))
+    assert not found["hit"].any()
+    assert found["delay"].isna().all()
 
 
 def test_what_no_fault_touched(planned):

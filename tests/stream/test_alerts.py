@@ -84,9 +84,9 @@ def test_no_flag_is_no_episode():
 def test_a_fault_inside_an_older_episode_calls_nobody():
     flags = pd.Series([False, True, False, True, True, False, False, False])
     planned = pd.DataFrame({"kind": ["stuck"], "sensor": "wind", "start": [3], "end": [4]})
-    assert faults.judge(planned, flags)["hit"].all()
-    assert not faults.judge(planned, openings(flags, 2))["hit"].any()
-    assert faults.judge(planned, openings(flags, 1))["hit"].all()
+    assert faults.evaluate(planned, flags)["hit"].all()
+    assert not faults.evaluate(planned, openings(flags, 2))["hit"].any()
+    assert faults.evaluate(planned, openings(flags, 1))["hit"].all()
 
 
 @pytest.mark.parametrize("cool_down", [-1, "6h", None, True, float("nan"), pd.Timedelta("-1h")])

@@ -2,7 +2,7 @@
 
 import ast
 import contextlib
-import hashlib
+import dataclasses
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,8 @@ from lib.data import downloads
 from lib.metrics.points import label_events
 from lib.study import datasets, turbine
 
-OPTIONAL = [name for name in datasets.names() if name not in datasets.SHIPPED]
+SHIPPED = (*datasets.SHIPPED, "ucr_135")
+OPTIONAL = ["ucr_001", "ucr_019", "ucr_207", "nab_nyc_taxi", "nab_speed_t4013"]
 
 
 @pytest.fixture
@@ -24,33 +25,37 @@ def fetched(monkeypatch):
     if not SHARED.is_dir():
         pytest.skip("the optional data sets are not here")
     monkeypatch.setenv("LIB_DOWNLOADS", str(SHARED))
+    monkeypatch.setenv("LIB_UCR_ARCHIVE", str(SHARED / "ucr_archive_145.zip"))
 
 
-def check(contest):
-    """What holds for every contest."""
-    train, validation, series = contest.train, contest.validation, contest.series
+def check(one):
+    """What holds for every data set."""
+    train, validation, series = one.train, one.validation, one.series
     assert list(train) == list(validation) == list(series)
     assert train.index[-1] < validation.index[0]
     assert not series.isna().any(axis=None)
-    assert contest.labels.dtype == bool
-    assert contest.labels.index.isin(series.index).all()
-    assert 0 < contest.labels.sum() < len(contest.labels) / 2
+    assert one.labels.dtype == bool
+    assert one.labels.index.isin(series.index).all()
+    assert 0 < one.labels.sum() < len(one.labels) / 2
     assert (train.max() > train.min()).all()
-    assert min(len(train), len(validation)) >= 2 * contest.window
+    window, patch = one.geometry
+    assert window % patch == 0
+    assert 4 <= window / patch <= 20
+    assert min(len(train), len(validation)) >= window
     assert len(validation) < len(train)
 
 
-@pytest.mark.parametrize("name", datasets.SHIPPED)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_what_ships_is_cut_in_time(name):
-    contest = datasets.load(name)
-    check(contest)
+    one = datasets.load(name)
+    check(one)
     if name == "lhb_rules":  # the look back: real faults, before anything that is learned from
-        assert contest.labels.index[-1] < contest.train.index[0]
+        assert one.labels.index[-1] < one.train.index[0]
     else:
-        assert contest.labels.index[0] > contest.validation.index[-1]
-    first = contest.series.index.get_loc(contest.labels.index[0])
-    assert first >= max(contest.window + 1, contest.period)  # everybody has a score there
-    assert datasets.is_here(name)
+        assert one.labels.index[0] > one.validation.index[-1]
+    first = one.series.index.get_loc(one.labels.index[0])
+    assert first >= one.geometry[0]  # everybody has a score there
+    assert datasets.table()["here"][name]
 
 
 @pytest.mark.parametrize("name", datasets.RETURNS)
@@ -63,84 +68,93 @@ def test_market_days_are_labelled_as_notebook_06_judges_them(name):
 
 
 def test_returns_are_those_of_the_closes():
-    contest = datasets.load("sp500_returns")
+    one = datasets.load("sp500_returns")
     close = data.load("sp500")["close"]
-    day = contest.labels.index[100]
+    day = one.labels.index[100]
     before = close.index[close.index.get_loc(day) - 1]
     expected = np.log(close[day] / close[before])
-    assert contest.series.loc[day, "value"] == pytest.approx(expected)
+    assert one.series.loc[day, "value"] == pytest.approx(expected)
     z = datasets.load("sp500_z")
-    ratio = (contest.series["value"] / z.series["value"]).dropna()
+    ratio = (one.series["value"] / z.series["value"]).dropna()
     pasts = np.log(close).diff()[:day].iloc[:-1].pow(2)[::-1]
     weights = 0.06 * 0.94 ** np.arange(len(pasts))
     assert ratio[day] ** 2 == pytest.approx((weights * pasts).sum(), rel=1e-3)
 
 
 def test_injected_faults_are_where_the_labels_say():
-    contest = datasets.load("lhb_faults")
+    one = datasets.load("lhb_faults")
     plant = data.load("la_haute_borne")
     sound = faults.unroll_angles(plant, list(turbine.TURNS)).drop(columns="Va_avg cos")
-    sound = sound.loc[contest.labels.index]
-    changed = ((contest.series.loc[sound.index] - sound).abs() > 1e-9).any(axis=1)
-    assert not changed[~contest.labels].any()
-    assert changed[contest.labels].mean() > 0.9  # an angle may read the same for a while
-    events = label_events(contest.labels)
+    sound = sound.loc[one.labels.index]
+    changed = ((one.series.loc[sound.index] - sound).abs() > 1e-9).any(axis=1)
+    assert not changed[~one.labels].any()
+    assert changed[one.labels].mean() > 0.9  # an angle may read the same for a while
+    events = label_events(one.labels)
     assert 130 <= len(events) <= 144  # six kinds on six sensors, four times, few without effect
     assert events["points"].isin([1, 36]).all()
 
 
 def test_no_window_of_a_normal_row_reaches_into_a_fault():
-    contest = datasets.load("lhb_faults")
-    rows = contest.series.index.get_indexer(contest.labels.index)
-    faulty, normal = rows[contest.labels], rows[~contest.labels]
+    one = datasets.load("lhb_faults")
+    rows = one.series.index.get_indexer(one.labels.index)
+    faulty, normal = rows[one.labels], rows[~one.labels]
     since = normal[:, np.newaxis] - faulty[np.newaxis]
-    assert not ((since > 0) & (since <= contest.window)).any()
+    assert not ((since > 0) & (since <= one.geometry[0])).any()
 
 
 def test_rules_label_real_faults_and_leave_out_what_was_not_recorded():
-    contest = datasets.load("lhb_rules")
-    recorded = data.load("la_haute_borne").loc[contest.labels.index]
+    one = datasets.load("lhb_rules")
+    recorded = data.load("la_haute_borne").loc[one.labels.index]
     assert recorded.notna().all(axis=None)
     cold = recorded["Ot_avg"] < -200
     assert cold.sum() > 10
-    assert contest.labels[cold].all()
+    assert one.labels[cold].all()
     still = (recorded["P_avg"] <= 0) & (recorded["Ws_avg"] > 5)
-    assert contest.labels[still].all()
+    assert one.labels[still].all()
 
 
 def test_nobody_learns_from_a_labelled_row():
-    contest, plant = datasets.load("lhb_faults"), data.load("la_haute_borne")
-    learned = pd.concat([contest.train, contest.validation]).dropna().index
+    one, plant = datasets.load("lhb_faults"), data.load("la_haute_borne")
+    learned = pd.concat([one.train, one.validation]).dropna().index
     assert plant.loc[learned, "Ot_avg"].min() > -40
     assert not ((plant["P_avg"] <= 0) & (plant["Ws_avg"] > 5))[learned].any()
 
 
 def test_ucr_is_cut_where_the_archive_says():
-    contest = datasets.load("ucr_135")
-    assert len(contest.train) + len(contest.validation) == 1200
-    assert len(contest.labels) == 7501 - 1200
-    assert contest.labels.sum() == 12
-    train = pd.concat([contest.train, contest.validation])
-    assert contest.window == preprocessing.autocorrelation_period(train)
+    one = datasets.load("ucr_135")
+    assert len(one.train) + len(one.validation) == 1200
+    assert len(one.labels) == 7501 - 1200
+    assert one.labels.sum() == 12
+    period = preprocessing.autocorrelation_period(pd.concat([one.train, one.validation]))
+    assert period == 184
+    assert one.geometry == (150, 14) or abs(one.geometry[0] - 1200 // 8) <= 7
 
 
-def test_digests_are_those_of_the_files():
-    for name, files in {
-        "ucr_135": ["ucr_135.csv"],
-        "lhb_rules": ["la_haute_borne.csv.bz2"],
-        "sp500_z": ["sp500.csv", "sp500_events.csv"],
-    }.items():
-        sums = [hashlib.sha256((data.DATA_DIR / file).read_bytes()).hexdigest() for file in files]
-        joined = sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
-        assert datasets.digest(name) == joined
+def test_a_digest_follows_the_numbers(monkeypatch):
+    one = datasets.load("ucr_135")
+    changed = dataclasses.replace(one, series=one.series + 1e-9)
+    before = datasets.digest("ucr_135")
+    monkeypatch.setattr(datasets, "load", lambda name: changed)
+    assert datasets.digest("ucr_135") != before
 
 
-def test_families_stand_for_their_members():
+def test_collections_stand_for_their_members():
     assert datasets.names("sp500") == ["sp500_returns", "sp500_z"]
-    assert len(datasets.names("ucr")) == 8
-    assert len(datasets.names("nab")) == 3
-    assert "skab_anomaly_free" not in datasets.names("skab")
-    assert len(datasets.names()) == 5 + 7 + 3 + 34
+    assert len(datasets.names("nab")) == 32
+    assert len(datasets.names("skab")) == 34
+    assert datasets.names("lhb", "tuning") == []
+
+
+def test_series_of_one_recording_are_one_source_and_on_one_side(fetched):
+    known = datasets.table()
+    archive = known[known["collection"] == "ucr"]
+    assert len(archive) == 145
+    assert archive["source"].nunique() == 71
+    assert archive.groupby("source")["part"].nunique().max() == 1
+    assert len(set(archive.loc[["ucr_027", "ucr_135"], "source"])) == 1
+    sources = sorted(set(archive["source"].str.partition("/")[2]))
+    assert set(datasets.TUNING) == set(sources[3::4])
+    assert (known.loc[known["collection"] != "ucr", "part"] == "evaluation").all()
 
 
 def test_unknown_names_and_absent_data_are_one_error(monkeypatch, tmp_path):
@@ -149,33 +163,32 @@ def test_unknown_names_and_absent_data_are_one_error(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="`name` must be one of"):
         datasets.load("ucr")
     monkeypatch.setenv("LIB_DOWNLOADS", str(tmp_path))
+    monkeypatch.delenv("LIB_UCR_ARCHIVE", raising=False)
     datasets.load.cache_clear()
-    assert not datasets.is_here("ucr_136")
     with pytest.raises(FileNotFoundError, match="python -m lib fetch ucr_136"):
         datasets.load("ucr_136")
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIONAL if not name.startswith("skab")])
+@pytest.mark.parametrize("name", OPTIONAL)
 def test_optional_series_are_cut_in_time(name, fetched):
-    contest = datasets.load(name)
-    check(contest)
-    entry = downloads.entries()[name]
-    rows = entry.get("train_rows") or int(0.15 * entry["rows"])
-    assert len(contest.train) + len(contest.validation) == rows
-    assert len(contest.labels) == entry["rows"] - rows
-    assert contest.labels.index[0] > contest.validation.index[-1]
+    datasets.load.cache_clear()
+    one = datasets.load(name)
+    check(one)
+    frame = data.load(name)
+    rows = frame.attrs.get("train_rows") or int(0.15 * len(frame))
+    assert len(one.train) + len(one.validation) == rows
+    assert len(one.labels) == len(frame) - rows
+    assert one.labels.index[0] > one.validation.index[-1]
 
 
 @pytest.mark.parametrize("name", datasets.names("skab")[::11])
-def test_skab_trains_on_400_rows_and_judges_all(name, fetched):
-    contest = datasets.load(name)
-    assert len(contest.train) + len(contest.validation) == 400
-    assert contest.labels.index.equals(contest.series.index)
-    assert len(contest.labels) == downloads.entries()[name]["rows"]
-    assert contest.window == 30
-    assert list(contest.train) == [
-        c for c in data.load(name) if c not in ("anomaly", "changepoint")
-    ]
+def test_skab_trains_on_400_rows_and_scores_all(name, fetched):
+    one = datasets.load(name)
+    assert len(one.train) + len(one.validation) == 400
+    assert one.labels.index.equals(one.series.index)
+    assert len(one.labels) == downloads.entries()[name]["rows"]
+    assert one.geometry[0] <= 400 / 8 + 1
+    assert list(one.train) == [c for c in data.load(name) if c not in ("anomaly", "changepoint")]
 
 
 def test_plant_settings_are_those_of_notebook_09():

@@ -1,0 +1,119 @@
+"""From the errors of windows to one score for each row: the same ways for every kind."""
+
+import numpy as np
+
+from lib import scoring
+from lib.errors import choice
+
+SCORES = ("mae", "mse", "distance")
+AGGREGATIONS = ("last", "window", "overlap")
+OVERLAPS = 16  # windows, about, that cover a row where scores overlap
+LARGEST = 4000  # numbers in a window whose covariance is learned
+FEW = 6000  # training windows that it is learned from
+
+
+class Scorer:
+    """Scores of rows from errors of blocks: a block is a window and the rows predicted after it.
+
+    Parameters
+    ----------
+    score : {"mae", "mse", "distance"}
+        Mean absolute error, mean squared error, or `scoring.ErrorDistance` of a block's errors.
+    aggregation : {"last", "window", "overlap"}
+        Which errors a row's score is made of: those of the block that ends with the row, at its
+        last row alone or as a whole; or the mean of the scores of all blocks that cover the row.
+        The first two are known with the row, the third `delay` rows later.
+    smooth : int
+        A score is the mean over the last so many rows.
+    first, span : int
+        First row of a block that has an error, and rows of a block.
+    """
+
+    def __init__(self, score, aggregation, smooth, first, span):
+        choice("score", score, SCORES)
+        choice("aggregation", aggregation, AGGREGATIONS)
+        self.score, self.aggregation, self.smooth = score, aggregation, smooth
+        self.first, self.span, self.distance, self.balance = first, span, None, None
+
+    @property
+    def stride(self):
+        """Rows from one scored block to the next."""
+        overlap = self.aggregation == "overlap"
+        return max(1, (self.span - self.first) // OVERLAPS) if overlap else 1
+
+    @property
+    def delay(self):
+        """Rows after a row until its score is known."""
+        return self.span - self.first - 1 if self.aggregation == "overlap" else 0
+
+    def fit(self, errors):
+        """Learn what `score` needs from the signed errors of training blocks."""
+        if self.score != "distance":
+            return
+        errors = errors[~np.isnan(errors).any(axis=(1, 2))]
+        if len(errors) < 2:
+            raise ValueError("`train` must have 2 windows without missing values for 'distance'.")
+        few = np.linspace(0, len(errors) - 1, min(FEW, len(errors))).round().astype(int)
+        self.distance = scoring.ErrorDistance().fit(errors[few])
+
+    def parts(self, errors):
+        """Score of each block, divided among the sensors: their mean is the score.
+
+        Parameters
+        ----------
+        errors : ndarray of shape (n_blocks, steps, n_features)
+            Signed.
+
+        Returns
+        -------
+        ndarray of shape (n_blocks, n_features)
+        """
+        if self.score == "distance":
+            return self.distance.parts(errors)
+        errors = np.abs(errors) if self.score == "mae" else np.square(errors)
+        return errors[:, -1] if self.aggregation == "last" else _mean_of_steps(errors)
+
+    def rows(self, starts, parts, n_rows):
+        """Give the scores of blocks to rows.
+
+        Parameters
+        ----------
+        starts : ndarray of int
+            First row of each block.
+        parts : ndarray of shape (n_blocks, n_features)
+        n_rows : int
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features)
+            NaN where no block gives a score.
+        """
+        found = np.full((n_rows, parts.shape[1]), np.nan)
+        if self.aggregation != "overlap":
+            found[starts + self.span - 1] = parts
+            return found
+        total, count = np.zeros(found.shape), np.zeros(found.shape)
+        known = ~np.isnan(parts)
+        values = np.where(known, parts, 0.0)
+        for step in range(self.first, self.span):
+            total[starts + step] += values
+            count[starts + step] += known
+        return np.divide(total, count, out=found, where=count > 0)
+
+    def balanced(self, rows):
+        """Divide by the usual error of each sensor, where that was learned."""
+        return rows if self.balance is None else rows / self.balance
+
+    def smoothed(self, rows):
+        """Mean of each sensor over the last `smooth` rows."""
+        return rows if self.smooth == 1 else scoring.trailing_mean(rows, self.smooth)
+
+
+def _mean_of_steps(errors):
+    """Mean over the steps of a block, without those that are missing."""
+    if not np.isnan(errors).any():
+        return errors.mean(axis=1)
+    known = ~np.isnan(errors)
+    count = known.sum(axis=1)
+    total = np.where(known, errors, 0.0).sum(axis=1)
+    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)

@@ -1,0 +1,151 @@
+"""What each detector of the study may choose from: eight configurations, the same number for all.
+
+A configuration is a word such as "window distance 0.01": the normalisation, the score, and one
+setting of the kind's own. All networks have as many parameters as the LSTM autoencoder of
+`UNITS` and `LATENT`, within 5 % where whole widths allow.
+"""
+
+import functools
+import itertools
+
+from lib import models
+from lib.detectors import KINDS
+
+UNITS, LATENT, KERNEL = 64, 32, 5
+STEPS, BATCH = 1500, 32
+RATE, SLOW = 0.01, 0.003  # of recurrent networks; of the others, which large steps throw off
+RATES = (0.01, 0.003)
+AHEAD = (1, 6)  # patches that are predicted
+MANY = 20_000  # training windows
+OVERLAPS = 16  # training windows, about, that share a row, for methods that compare all of them
+SMOOTH = (0.0, 0.125, 0.25, 0.5)  # parts of a window that the score of a rule is averaged over
+OWN = {
+    "pca": ("n_components", (8, 16)),
+    "nearest_neighbour": ("k", (1, 5)),
+    "isolation_forest": ("trees", (100, 300)),
+    "one_class_svm": ("nu", (0.05, 0.01)),
+}
+NORMALISATIONS, SCORES = ("train", "window"), ("mse", "distance")
+AGGREGATIONS = ("window", "overlap")
+RULE = {"threshold": "maximum"}
+
+
+def names(kind):
+    """Return the configurations that a kind may choose from.
+
+    Examples
+    --------
+    >>> len(names("lstm_autoencoder")), names("pca")[0]
+    (8, 'train mse 8')
+    """
+    return [word for group in fits(kind) for word in group]
+
+
+def fits(kind):
+    """Return the configurations in groups that share one training and differ in scores alone."""
+    of = KINDS[kind]
+    if kind == "random":
+        return [("train mse 0",)]
+    if of.family == "rule":
+        return [tuple(f"{norm} mse {part}" for part in SMOOTH) for norm in NORMALISATIONS]
+    ways = AGGREGATIONS if of.one_score else SCORES
+    return [
+        tuple(f"{norm} {way} {value}" for way in ways)
+        for norm, value in itertools.product(NORMALISATIONS, _own_values(kind))
+    ]
+
+
+def recipe(kind, configuration, data, seed=0, changes=None):
+    """Return the arguments of `Detector` for a configuration on a data set.
+
+    Parameters
+    ----------
+    kind, configuration : str
+    data : lib.study.datasets.DataSet
+    seed : int
+    changes : dict, optional
+        Other values of some arguments, or of options of the kind itself; `periods` makes the
+        window so many times as long.
+
+    Returns
+    -------
+    dict
+    """
+    (window, patch), changes = data.geometry, dict(changes or {})
+    window = patch * max(4, round(window * changes.pop("periods", 1) / patch))
+    found = _recipe(kind, configuration, data, window, patch) | {"seed": seed}
+    of_kind = {name: changes.pop(name) for name in list(changes) if name in KINDS[kind].options}
+    return {**found, **changes, "options": {**found.get("options", {}), **of_kind}}
+
+
+def _recipe(kind, configuration, data, window, patch):
+    (normalisation, way, value), of = configuration.split(), KINDS[kind]
+    value = type(_own_values(kind)[0])(value)
+    n_features = data.train.shape[1]
+    found = {"kind": kind, "window": window, "normalisation": normalisation, **RULE}
+    found["stride"] = max(1, len(data.train) // MANY)
+    if of.family in ("rule", "control"):
+        smooth = 1 if of.family == "control" else max(1, round(value * window))
+        return found | {"smooth": smooth, "score": "mae", "aggregation": "last"}
+    found["aggregation"] = way if of.one_score else "overlap"
+    found["score"] = "mae" if of.one_score else way
+    if of.output != "window":
+        found["horizon"] = patch * (value if of.output == "ahead" else AHEAD[-1])
+    if of.family == "network":
+        rate = value if of.output != "ahead" else RATE if kind[:4] in ("lstm", "gru_") else SLOW
+        sizes = widths(kind, window, n_features, patch, found.get("horizon", 0))
+        found["options"] = {**sizes, "loss": "mse", "learning_rate": rate}
+        return found | {"steps": STEPS, "batch_size": BATCH, "patience": 10}
+    found["stride"] = max(found["stride"], window // OVERLAPS)
+    if kind in OWN:
+        found["options"] = {OWN[kind][0]: value}
+    return found
+
+
+@functools.cache
+def widths(kind, window, n_features, patch, horizon=0):
+    """Widths and other sizes with which a network is as large as the LSTM autoencoder.
+
+    Examples
+    --------
+    >>> widths("lstm_autoencoder", 130, 1, 10)
+    {'units': 64, 'latent': 32, 'patch': 10}
+    >>> widths("dense_autoencoder", 130, 1, 10)
+    {'units': (95,), 'latent': 32}
+    """
+    own = {"units": UNITS, "latent": LATENT, "patch": patch}
+    if kind in ("lstm_autoencoder", "lstm_combined"):
+        return own
+    target = models.count_parameters("lstm_autoencoder", window, n_features, **own)
+    ahead = {"horizon": horizon} if KINDS[kind].output == "ahead" else {}
+
+    def distance(sizes):
+        count = models.count_parameters(kind, window, n_features, **sizes, **ahead)
+        return abs(count / target - 1)
+
+    return min(_candidates(kind, patch), key=distance)
+
+
+@functools.cache
+def _candidates(kind, patch):
+    family, _, output = kind.partition("_")
+    counts = range(1, 2 * UNITS + 1)
+    if family == "conv":
+        pairs = [(a, b) for a in counts for b in range(a // 2, a // 2 + 2) if b]
+        return [{"filters": pair, "kernel": KERNEL, "latent": LATENT} for pair in pairs]
+    if family == "dense" and output == "forecaster":
+        return [{"units": (a, LATENT)} for a in range(1, 20 * UNITS)]
+    if family == "dense":
+        return [{"units": (a,), "latent": LATENT} for a in range(1, 20 * UNITS)]
+    if output == "forecaster":
+        return [{"units": (LATENT, a), "patch": patch} for a in counts]
+    return [{"units": a, "latent": LATENT, "patch": patch} for a in counts]
+
+
+def _own_values(kind):
+    of = KINDS[kind]
+    if of.family in ("rule", "control"):
+        return (0.0,)
+    if kind in OWN:
+        return OWN[kind][1]
+    return AHEAD if of.output == "ahead" else RATES

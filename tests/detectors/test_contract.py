@@ -1,0 +1,224 @@
+"""What every kind of detector keeps to, and a kind that is added in one line."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import baselines
+from lib.detectors import KINDS, Detector, kinds
+from lib.errors import DetectorError
+
+WINDOW, TRAIN = 12, 250
+RNG = np.random.default_rng(0)
+TIMES = pd.date_range("2024-01-01", periods=360, freq="h")
+STEPS = np.arange(len(TIMES))
+WAVES = pd.DataFrame({"a": np.sin(STEPS / 4), "b": np.cos(STEPS / 5)}, TIMES) + 0.1 * RNG.normal(
+    size=(len(TIMES), 2)
+)
+HOLES = WAVES.mask(RNG.random(WAVES.shape) < 0.02)
+HOLES.iloc[300:325, 1] = np.nan
+SMALL = {
+    "lstm_forecaster": {"units": (3, 4)},
+    "gru_forecaster": {"units": (3, 4)},
+    "dense_forecaster": {"units": (4,)},
+    "conv_forecaster": {"filters": (3, 2), "latent": 2},
+    "conv_autoencoder": {"filters": (3, 2), "latent": 2},
+    "dense_autoencoder": {"units": (4,)},
+    "pca": {"n_components": 3},
+    "isolation_forest": {"trees": 20},
+}
+WAYS = {
+    "last": {"aggregation": "last", "score": "mae", "smooth": 3},
+    "window": {"aggregation": "window", "score": "mse", "normalisation": "window"},
+    "overlap": {"aggregation": "overlap", "score": "mae", "normalisation": "window", "smooth": 2},
+    "distance": {"aggregation": "overlap", "score": "distance"},
+}
+
+
+def detector(kind, way="last", **options):
+    settings = {"options": SMALL.get(kind, {}), "epochs": 1, "horizon": 2, "max_missing": 0.5}
+    if KINDS[kind].family == "network" and "lstm" in kind and "forecaster" not in kind:
+        settings["options"] = {"units": 4}
+    return Detector(kind, WINDOW, **{**settings, **WAYS[way], **options})
+
+
+FITTED = {}
+
+
+@pytest.fixture(autouse=True)
+def trained_in_numpy(monkeypatch):
+    """Keras would compile each network anew."""
+    monkeypatch.setenv("LIB_TRAINER", "numpy")
+
+
+@pytest.fixture(params=[(kind, way) for kind in KINDS for way in WAYS], ids=lambda it: "-".join(it))
+def fitted(request):
+    kind, way = request.param
+    if way == "distance" and KINDS[kind].one_score:
+        with pytest.raises(ValueError, match=r"`score` must be 'mae' or 'mse' with an? "):
+            detector(kind, way)
+        pytest.skip("a kind that scores windows as a whole has no errors to measure")
+    if request.param not in FITTED:
+        FITTED[request.param] = detector(kind, way).fit(HOLES[:TRAIN])
+    FITTED[request.param].reset()
+    return FITTED[request.param]
+
+
+def test_scores_and_flags_have_the_index_of_the_rows(fitted):
+    scores, flags = fitted.decision_function(WAVES), fitted.predict(WAVES)
+    for found in (scores, flags):
+        pd.testing.assert_index_equal(found.index, WAVES.index)
+    assert scores.dtype == "float64"
+    assert set(flags) <= {0, 1}
+    assert scores.notna().mean() > 0.9
+    assert scores.attrs["uncovered"] == scores.isna().sum()
+    assert ((scores > fitted.threshold_) == flags.astype(bool)).all()
+
+
+def test_what_comes_later_changes_no_score_that_is_known(fitted):
+    """A score rests on rows up to its own, or up to `delay` rows later where blocks overlap."""
+    delay = fitted._pipeline.scorer.delay
+    spoiled = HOLES.copy()
+    spoiled.iloc[200:] += 50.0
+    known = slice(0, 200 - delay)
+    first, second = (fitted.decision_function(rows).iloc[known] for rows in (HOLES, spoiled))
+    np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+
+
+SIZES = {"all": [360], "some": [100, 1, 59, 200], "one by one": [1] * 360}
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+def test_a_stream_has_the_scores_of_the_whole(fitted, sizes):
+    cut = [HOLES.iloc[a:b] for a, b in itertools.pairwise(np.cumsum([0, *sizes]))]
+    stream = pd.concat([fitted.update(rows) for rows in cut])
+    whole = fitted.decision_function(HOLES)
+    assert len(stream) == len(HOLES) - fitted._pipeline.scorer.delay
+    np.testing.assert_allclose(stream, whole.reindex(stream.index), rtol=1e-3, atol=1e-4)
+
+
+def test_a_window_with_too_much_missing_has_no_score(fitted):
+    scores = fitted.decision_function(HOLES)
+    assert np.isfinite(scores.dropna()).all()
+    all_gone = HOLES.copy()
+    all_gone.iloc[100:140] = np.nan
+    assert fitted.decision_function(all_gone).iloc[115:125].isna().all()
+
+
+def test_shares_of_the_sensors_sum_to_one(fitted):
+    shares = fitted.contributions(WAVES)
+    assert list(shares.columns) == ["a", "b"]
+    total = shares.sum(axis=1)[shares.notna().all(axis=1)]
+    np.testing.assert_allclose(total, 1.0)
+    if KINDS[fitted.recipe["kind"]].family != "control":
+        assert len(total) > 0.5 * len(WAVES)
+
+
+def test_a_stored_one_scores_alike_and_runs_no_code(fitted, tmp_path):
+    fitted.save(tmp_path / "one")
+    loaded = Detector.load(tmp_path / "one")
+    assert loaded.recipe == fitted.recipe
+    assert loaded.threshold_ == fitted.threshold_
+    expected = fitted.decision_function(HOLES)
+    np.testing.assert_allclose(loaded.decision_function(HOLES), expected, rtol=1e-5, atol=1e-6)
+    names = {path.name for path in (tmp_path / "one").iterdir()}
+    assert names <= {"detector.json", "model.keras", "state.npz"}
+
+
+def test_a_damaged_state_is_one_error(fitted, tmp_path):
+    fitted.save(tmp_path / "one")
+    state = tmp_path / "one" / "state.npz"
+    if not state.exists():
+        pytest.skip("a kind without arrays")
+    state.write_bytes(state.read_bytes()[:-7])
+    with pytest.raises(DetectorError, match=r"damaged state\.npz"):
+        Detector.load(tmp_path / "one")
+
+
+def test_other_scores_without_training(fitted):
+    """`rescored` gives what a detector with the other settings would have learned."""
+    if fitted.recipe["aggregation"] != "last":
+        pytest.skip("asked once for each kind")
+    changes = {"aggregation": "overlap", "smooth": 1, "threshold": "maximum"}
+    other = fitted.rescored(HOLES[:TRAIN], **changes)
+    fresh = Detector(**{**fitted.recipe, **changes, "threshold_options": None})
+    fresh = fresh.fit(HOLES[:TRAIN])
+    assert other.threshold_ == pytest.approx(fresh.threshold_, rel=1e-4)
+    pairs = other.decision_function(HOLES), fresh.decision_function(HOLES)
+    np.testing.assert_allclose(*pairs, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recipe_makes_an_equal_one(kind):
+    one = detector(kind)
+    assert Detector(**one.recipe).recipe == one.recipe
+    pairs = [Detector(**one.recipe).fit(HOLES[:TRAIN]).decision_function(WAVES) for _ in range(2)]
+    pd.testing.assert_series_equal(*pairs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"options": {"untis": 3}}, "`options` must be one of"),
+        ({"options": {"window": 3}}, "`options` must be one of"),
+        ({"aggregation": "mean"}, "`aggregation` must be one of last, window, overlap"),
+        ({"score": "rmse"}, "`score` must be one of mae, mse, distance"),
+        ({"normalisation": "row"}, "`normalisation` must be one of train, window"),
+        ({"score": "distance"}, "`aggregation` must be 'window' or 'overlap'"),
+        ({"steps": 0}, "`steps` must be"),
+    ],
+)
+def test_a_setting_of_no_use_is_one_error(kind, change, message):
+    with pytest.raises(ValueError, match=message):
+        detector(kind, **{"score": "mae", **change})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (WAVES[: WINDOW - 1], "`train` must have at least"),
+        (WAVES.assign(a=1.0)[:TRAIN], "constant column"),
+        (WAVES[:TRAIN][::-1], "`train` must have an index that increases"),
+        (WAVES.assign(a=np.inf)[:TRAIN], "`train` must not hold infinities"),
+        (WAVES.to_numpy(), "`train` must be a pandas DataFrame"),
+    ],
+)
+def test_rows_of_no_use_are_one_error(kind, rows, message):
+    with pytest.raises(ValueError, match=message):
+        detector(kind).fit(rows)
+
+
+def test_rows_for_a_single_block_have_its_score():
+    """Blocks that overlap are some rows apart; here a second one has no room."""
+    one = detector("pca", "overlap").fit(HOLES[:TRAIN])
+    one = Detector(**{**one.recipe, "window": 40}).fit(WAVES[:TRAIN])
+    assert one._pipeline.scorer.stride == 2
+    scores = one.decision_function(WAVES[200:241])
+    assert scores.notna().sum() == 40
+    assert scores.iloc[:40].nunique() == 1
+
+
+class Flat(baselines.Mean):
+    """A toy: how far the mean of a window is from 0."""
+
+    def scores(self, inputs):
+        return np.abs(inputs.mean(axis=(1, 2)))
+
+
+def test_a_kind_is_added_in_one_line(monkeypatch, tmp_path):
+    toy = kinds.Kind("toy", "rule", "window", Flat, one_score=True)
+    monkeypatch.setitem(KINDS, "toy", toy)
+    one = Detector("toy", WINDOW, threshold="maximum").fit(HOLES[:TRAIN])
+    spoiled = WAVES.copy()
+    spoiled.iloc[300:320] += 9.0
+    assert one.predict(spoiled).iloc[310] == 1
+    assert one.contributions(spoiled).notna().any().all()
+    one.save(tmp_path / "toy")
+    loaded = Detector.load(tmp_path / "toy")
+    pd.testing.assert_series_equal(loaded.predict(spoiled), one.predict(spoiled))
+    stream = pd.concat([one.update(spoiled.iloc[at : at + 1]) for at in range(len(spoiled))])
+    np.testing.assert_allclose(stream, one.decision_function(spoiled), atol=1e-9)
