@@ -4,6 +4,7 @@ All take the same path through the checks of `lib.data.reading`. What comes out 
 with a time index and float64 columns, or one sentence on what is wrong.
 """
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def load(name):
     Parameters
     ----------
     name : str
-        One of the names that `catalogue` lists, or `lib.data.downloads.listing`.
+        One of the names that `catalogue`, `lib.data.downloads.listing` or `lib.data.ucr.series`
+        list.
 
     Returns
     -------
@@ -51,10 +53,9 @@ def load(name):
     entries = _entries()
     if name not in entries:
         more = downloads.entries()
-        in_archive = str(name).startswith("ucr_") and name in ucr.series().index
-        if in_archive and not (name in more and downloads.is_here(more[name])):
+        if isinstance(name, str) and re.fullmatch(r"ucr_\d{3}", name):
             return ucr.read(name)
-        if name in more and name != ucr.ENTRY:
+        if name in more:
             return downloads.read(name)
         raise ValueError(
             f"`name` must be one of {', '.join(map(repr, entries))}, or one that "

@@ -3,6 +3,7 @@
 Nothing here uses the network; `lib.data.fetch` does.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -32,11 +33,46 @@ def entries():
     >>> entries()["ucr_001"]["rows"], entries()["ucr_001"]["licence"]
     (79795, 'none stated; the archive asks to be cited')
     """
-    known = tomllib.loads((DATA / "downloads.toml").read_text(encoding="utf-8"))
-    return {
-        name: {**known["families"][name.partition("_")[0]], **series}
-        for name, series in known["series"].items()
-    }
+    known, found = _known(), {}
+    for name, series in known["series"].items():
+        word = name.partition("_")[0]
+        found[name] = {**known["families"][word], **series}
+        if "key" in series:
+            place = {"file": f"{word}/{series['key'].rpartition('/')[2]}"}
+            found[name] |= {**place, "url": found[name]["base"] + series["key"]}
+    return found
+
+
+def family(word):
+    """Return what the series of a family have in common: title, unit, licence, citation.
+
+    Examples
+    --------
+    >>> family("ucr")["title"]
+    'UCR anomaly archive'
+    """
+    return {key: text for key, text in _known()["families"][word].items() if key in META}
+
+
+def archives():
+    """Return the families that come whole in one archive, each with that file's description.
+
+    Examples
+    --------
+    >>> archives()["ucr"]["file"]
+    'ucr_archive.zip'
+    """
+    return {w: one["archive"] for w, one in _known()["families"].items() if "archive" in one}
+
+
+def _known():
+    path = DATA / "downloads.toml"
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(path, _changed):
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def folder():
@@ -103,8 +139,7 @@ def listing():
         {"name": name, **entry, "here": all(map(is_here, parts(entry)))}
         for name, entry in entries().items()
     ]
-    listed = pd.DataFrame(rows)[["name", "title", "rows", "bytes", "licence", "here"]]
-    return listed.astype({"rows": "Int64"})
+    return pd.DataFrame(rows)[["name", "title", "rows", "bytes", "licence", "here"]]
 
 
 def read(name):
@@ -139,7 +174,8 @@ def read(name):
                 f"content, {path.stat().st_size:,} bytes. `python -m lib fetch {name}` renews it."
             )
     frame = READERS[name.partition("_")[0]](folder() / entry["file"], entry)
-    frame.attrs = {"name": name, **{key: entry[key] for key in META if key in entry}}
+    words = {"source": entry["recording"], "family": entry["kind"]} if "kind" in entry else {}
+    frame.attrs = {"name": name, **{key: entry[key] for key in META if key in entry}, **words}
     return frame
 
 
@@ -153,7 +189,7 @@ def _read_ucr(path, entry):
 
 def _read_nab(path, entry):
     """A time and a value in each line; the labels are spans of time in a file of their own."""
-    # The machine's file holds one hour twice; the second is left out.
+    # Some files hold an hour twice, as clocks were put back; the second is left out.
     table = read_table(path).drop_duplicates("timestamp")
     index = time_index(table["timestamp"], path).rename("time")
     frame = pd.DataFrame({"value": table["value"].to_numpy(float), "anomaly": False}, index)

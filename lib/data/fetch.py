@@ -5,6 +5,7 @@ leaves nothing behind, so trying again is always safe.
 """
 
 import os
+import re
 import sys
 import tempfile
 import zipfile
@@ -32,6 +33,8 @@ class FetchError(OSError):
 def select(names):
     """Return the names of the series that are meant; "skab" means all that begin with it.
 
+    "ucr" is the whole archive, one file; so is "ucr_250", which has no file of its own.
+
     Raises
     ------
     FetchError
@@ -39,11 +42,15 @@ def select(names):
 
     Examples
     --------
-    >>> select(["klse", "ucr"])[:3]
-    ['klse', 'ucr_archive', 'ucr_001']
+    >>> select(["klse", "ucr"])
+    ['klse', 'ucr']
     """
     known, chosen = list(downloads.entries()), []
     for name in names:
+        family = re.fullmatch(r"([a-z]+)(_\d{3})?", name)
+        if family and family[1] in downloads.archives() and name not in known:
+            chosen.append(family[1])
+            continue
         found = [other for other in known if other == name or other.startswith(f"{name}_")]
         if not found:
             families = sorted({other.partition("_")[0] for other in known})
@@ -65,6 +72,10 @@ def overview():
         `(name, what, size, licence, here)`, all text.
     """
     rows, known = [("name", "what", "size", "licence", "here")], downloads.entries()
+    for name, part in downloads.archives().items():
+        shared, here = downloads.family(name), (downloads.folder() / part["file"]).is_file()
+        size = f"{part['bytes'] / 1e6:.0f} MB"
+        rows.append((name, shared["title"], size, shared["licence"], "yes" if here else "no"))
     for one in downloads.listing().itertuples():
         entry = known[one.name]
         if "url" in entry:
@@ -81,7 +92,7 @@ def fetch(name):
     Parameters
     ----------
     name : str
-        A name that `lib.data.downloads.listing` holds.
+        A name that `lib.data.downloads.listing` holds, or a family that is one archive.
 
     Returns
     -------
@@ -95,7 +106,7 @@ def fetch(name):
     """
     (name,) = select([name])
     fetched = []
-    entry = downloads.entries()[name]
+    entry = downloads.entries().get(name) or downloads.archives()[name]
     for part in downloads.parts(entry):
         if not downloads.is_here(part):
             path = downloads.folder() / part["file"]
@@ -146,10 +157,13 @@ def _unpacker(archive):
 
 
 def _message(name, source, error):
-    place = (downloads.folder() / source["file"]).parent
+    path = downloads.folder() / source["file"]
+    own = source["url"].rpartition("/")[2]
+    named = "" if own == path.name else f", named {path.name}"
     return (
         f"{name} could not be fetched, because {_reason(error, source['url'])}; "
-        f"try again, or get {source['url']} another way and put it into {place} yourself"
+        f"try again, or get {source['url']} another way and put it into {path.parent} yourself"
+        f"{named}"
     )
 
 

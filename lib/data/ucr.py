@@ -1,118 +1,160 @@
-"""The UCR anomaly archive: its series by name, read straight out of the archive's zip file."""
+"""The UCR anomaly archive: every series of it, read out of one zip by the name `ucr_NNN`."""
 
 import functools
+import lzma
 import os
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lib.data import downloads
-from lib.errors import DataError
+from lib.errors import DataError, did_you_mean
 
-ENTRY = "ucr_archive"  # in data/downloads.toml
-NAME = re.compile(r"(\d{3})_UCR_Anomaly_(DISTORTED|NOISE)?(.+)_(\d+)_(\d+)_(\d+)\.txt$")
+FILE = re.compile(r"(?P<number>\d{3})_UCR_Anomaly_(?P<title>.+)_(\d+)_(\d+)_(\d+)\.txt")
+COLUMNS = ("file", "title", "source", "family", "train_rows", "first", "last")
 
 
 def archive():
-    """Return the place of the zip file: $LIB_UCR_ARCHIVE, or where `fetch ucr` puts it.
-
-    Any zip file whose members have the archive's own names will do, also one with a part of them.
-    """
-    named = os.environ.get("LIB_UCR_ARCHIVE")
-    return Path(named) if named else downloads.folder() / downloads.entries()[ENTRY]["file"]
-
-
-def series():
-    """List the series in the archive.
+    """Return the path of the archive, which may be missing.
 
     Returns
     -------
-    DataFrame
-        Index `name`, such as "ucr_135". `file`, in the zip file; `title`, the archive's own name of
-        the series; `source`, the recording that it was made from, which DISTORTED…, NOISE… and
-        plain series share; `family` of sources of one animal, plant or machine, whose names differ
-        in their numbers alone; `train_rows`; `first` and `last` anomalous row, counted from 1.
-        Empty if there is no archive.
+    pathlib.Path
+        What the environment variable `LIB_UCR_ARCHIVE` names, or else `ucr_archive.zip` in
+        `lib.data.downloads.folder()`. A zip with only some of the series will do as well.
+    """
+    named = os.environ.get("LIB_UCR_ARCHIVE")
+    return Path(named) if named else downloads.folder() / "ucr_archive.zip"
+
+
+def described(file):
+    """Return what the name of a file of the archive says.
+
+    Parameters
+    ----------
+    file : str
+        `NNN_UCR_Anomaly_<title>_<training rows>_<first>_<last>.txt`, in any folder.
+
+    Returns
+    -------
+    dict
+        `title`; `source`, the recording: the series' name without DISTORTED or NOISE, by which
+        altered copies are known; `family` of sources whose names differ in their numbers alone,
+        as those of one animal, patient, plant or machine do; `train_rows`; `first` and `last` row
+        of the anomaly, counted from 1. Empty if the file has another name.
+
+    Examples
+    --------
+    >>> described("113_UCR_Anomaly_CIMIS44AirTemperature1_4000_5391_5392.txt")["family"]
+    'CIMISAirTemperature'
+    >>> one = described("any/001_UCR_Anomaly_DISTORTED1sddb40_35000_52000_52620.txt")
+    >>> one["source"], one["family"], one["first"]
+    ('1sddb40', 'sddb', 52000)
+    """
+    found = FILE.fullmatch(file.rpartition("/")[2])
+    if not found:
+        return {}
+    title = f"UCR anomaly archive {found['number']}, {found['title']}"
+    source = re.sub("^(DISTORTED|NOISE)", "", found["title"])
+    family = re.sub(r"\d+", "", source)
+    numbers = zip(("train_rows", "first", "last"), map(int, found.groups()[2:]), strict=True)
+    return {"title": title, "source": source, "family": family, **dict(numbers)}
+
+
+def series():
+    """List the series in the archive that is here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each, indexed by `ucr_NNN`, in order: `file` (inside the zip) and what
+        `described` returns. Empty if there is no archive.
 
     Raises
     ------
     DataError
-        If the file is no zip file, or holds no such series.
+        If the file is no zip, or holds no series of the archive.
     """
     path = archive()
-    if path.exists():
-        return _series(path, path.stat().st_mtime_ns)
-    columns = ("file", "title", "source", "family", "train_rows", "first", "last")
-    return pd.DataFrame(columns=columns, index=pd.Index([], name="name"))
+    if path.is_file():
+        return _series(path, path.stat().st_mtime_ns, path.stat().st_size).copy()
+    return pd.DataFrame(columns=COLUMNS, index=pd.Index([], name="name"))
+
+
+@functools.lru_cache(maxsize=4)
+def _series(path, _changed, _size):
+    """List what is in a zip, once for each state of the file."""
+    try:
+        with zipfile.ZipFile(path) as opened:
+            files = opened.namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} must be a zip of the UCR archive. Received: {error}.") from error
+    rows = {f"ucr_{file.rpartition('/')[2][:3]}": {"file": file, **described(file)}
+            for file in files if described(file)}  # fmt: skip
+    if not rows:
+        what = f"{len(files)} other files"
+        rule = "must hold files such as 001_UCR_Anomaly_DISTORTED1sddb40_35000_52000_52620.txt"
+        raise DataError(f"{path} {rule}. Received: {what}.")
+    return pd.DataFrame.from_dict(rows, orient="index").sort_index().rename_axis("name")
 
 
 def read(name):
-    """Read a series of the archive.
+    """Read a series of the archive: its own file if that has been fetched, or out of the zip.
 
     Parameters
     ----------
     name : str
-        Of the index of `series`.
+        "ucr_001" to "ucr_250".
 
     Returns
     -------
-    DataFrame of n_times rows
-        `value` and `anomaly`, index `step`; `attrs` as `lib.data.catalogue.load` describes them,
-        with `source` and `family`.
+    pandas.DataFrame
+        `value` and `anomaly`, indexed by row ("step"). `attrs` holds `title`, `source`, `family`
+        and `train_rows` beside what `lib.data.catalogue.load` names.
 
     Raises
     ------
+    FileNotFoundError
+        If it has not been fetched; the message has the command that fetches it.
+    ValueError
+        If the archive holds no series of that name.
     DataError
-        If its numbers cannot be read.
+        If the archive is damaged or another file.
     """
-    one = series().loc[name]
+    single = downloads.entries().get(name)
+    if single and (downloads.is_here(single) or not archive().exists()):
+        frame = downloads.read(name)
+        frame.attrs |= {key: described(single["file"])[key] for key in ("source", "family")}
+        return frame
+    known = series()
+    if known.empty:
+        raise FileNotFoundError(
+            f"{name} does not ship: `python -m lib fetch ucr` fetches the UCR archive (184 MB); or "
+            f"name a zip of it by the environment variable LIB_UCR_ARCHIVE. No file {archive()}."
+        )
+    if name not in known.index:
+        raise ValueError(
+            f"`name` must be one of the {len(known)} series in {archive()}, "
+            f"{known.index[0]} to {known.index[-1]}. Received: name={name!r}."
+            f"{did_you_mean(name, list(known.index))}"
+        )
+    one = known.loc[name].to_dict()
+    file, first, last = (one.pop(key) for key in ("file", "first", "last"))
     try:
         with zipfile.ZipFile(archive()) as opened:
-            values = np.array(opened.read(one["file"]).split(), dtype=float)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive()} must hold the archive whole. Received: {error}") from error
+            values = np.array(opened.read(file).decode("ascii").split(), dtype=float)
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+            EOFError) as error:  # fmt: skip
+        what = f"{type(error).__name__}, {error}"
+        raise DataError(f"{archive()}: {file} must hold numbers. Received: {what}.") from error
+    if not (one["train_rows"] < first <= last <= len(values) and np.isfinite(values).all()):
+        rule = "must hold finite numbers up to the rows in its name, training rows first"
+        raise DataError(f"{archive()}: {file} {rule}. Received: {len(values):,} numbers.")
     steps = pd.RangeIndex(len(values), name="step")
-    anomaly = (steps >= one["first"] - 1) & (steps < one["last"])
-    frame = pd.DataFrame({"value": values, "anomaly": anomaly}, steps)
-    known = downloads.entries()[ENTRY]
-    frame.attrs = {
-        **{"name": name, "rows": len(frame), "train_rows": int(one["train_rows"])},
-        **{key: one[key] for key in ("title", "source", "family")},
-        **{key: known[key] for key in ("unit", "licence", "citation")},
-    }
+    frame = pd.DataFrame({"value": values, "anomaly": (steps >= first - 1) & (steps < last)}, steps)
+    frame.attrs = {"name": name, "rows": len(values), **downloads.family("ucr"), **one}
     return frame
-
-
-@functools.lru_cache(maxsize=2)
-def _series(path, changed):
-    """The listing of an archive, read once for each state of the file."""
-    try:
-        with zipfile.ZipFile(path) as opened:
-            found = {file: NAME.search(file) for file in opened.namelist()}
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} must be the archive's zip file. Received: {error}") from error
-    rows = [_row(file, match) for file, match in found.items() if match]
-    if not rows:
-        raise DataError(
-            f"{path} must hold series named as in the UCR archive, "
-            f"NNN_UCR_Anomaly_…_<train>_<first>_<last>.txt. Received: {len(found)} other files"
-        )
-    return pd.DataFrame(rows).set_index("name").sort_index()
-
-
-def _row(file, match):
-    number, made, source, *sizes = match.groups()
-    train_rows, first, last = map(int, sizes)
-    return {
-        "name": f"ucr_{number}",
-        "file": file,
-        "title": f"UCR anomaly archive {number}, {made or ''}{source}",
-        "source": source,
-        "family": re.sub(r"\d+", "", source),
-        "train_rows": train_rows,
-        "first": first,
-        "last": last,
-    }

@@ -99,14 +99,14 @@ def here(server, tmp_path, monkeypatch):
     (tmp_path / "downloads.toml").write_text(
         f"[families.ucr]\n{shared}"
         f"[families.ucr.archive]\n{described(ARCHIVE, 'ucr/all.zip', server.url + '/all.zip')}"
-        f"[families.nab]\n{shared}"
+        f'[families.nab]\n{shared}base = "{server.url}/"\n'
         f"[families.nab.labels]\n{described(LABELS, 'nab/labels.json', server.url + '/labels')}"
         f"[series.ucr_1]\n{ucr}{described(UNIX, 'ucr/one.txt', server.url + '/one.txt')}"
         f"[series.ucr_2]\n{ucr}{described(UNIX, 'ucr/two.txt')}"
         f"[series.ucr_3]\n{ucr}{described(UNIX, 'ucr/three.txt')}"
         f"[series.ucr_4]\n{ucr}{described(UNIX, 'ucr/four.txt')}"
         f'[series.nab_a]\nrows = 3\nkey = "a.csv"\n'
-        f"{described(CSV, 'nab/a.csv', server.url + '/a.csv')}",
+        f"{described(CSV, 'nab/a.csv')}",
         encoding="utf-8",
     )
     server.pages = {"/one.txt": UNIX, "/all.zip": ARCHIVE, "/labels": LABELS, "/a.csv": CSV}
@@ -315,9 +315,9 @@ def test_the_command_lists_what_there_is(server, here, capsys):
     fetch.fetch("ucr_1")
     assert main(["fetch"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:6]] == ["ucr_1", "ucr_2", "ucr_3", "ucr_4", "nab_a"]
-    assert [line.split()[-1] for line in lines[:6]] == ["here", "yes", "no", "no", "no", "no"]
-    assert "archive" in lines[2]
+    assert [line.split()[0] for line in lines[1:6]] == ["ucr", "ucr_1", "ucr_2", "ucr_3", "ucr_4"]
+    assert [line.split()[-1] for line in lines[:6]] == ["here", "no", "yes", "no", "no", "no"]
+    assert "archive" in lines[3]
     assert str(here) in lines[-1]
     assert server.asked == ["/one.txt"]
 
@@ -330,6 +330,7 @@ def test_the_command_lists_what_there_is(server, here, capsys):
         (["nab"], [name for name in KNOWN if name.startswith("nab_")]),
         (["skab_valve2", "skab_valve2_1"], [f"skab_valve2_{k}" for k in range(4)]),
         (["ucr_001"], ["ucr_001"]),
+        (["ucr", "ucr_250"], ["ucr"]),
     ],
 )
 def test_a_kind_means_all_of_it(names, chosen):
@@ -399,13 +400,14 @@ def test_each_series_is_described(name):
         assert part["bytes"] > 0
         if part is not entry or "archive" not in entry or "url" in entry:
             assert part["url"].startswith("https://")
-            assert part["url"].endswith(f"/{Path(part['file']).name}")
+            if part is not entry.get("archive"):
+                assert part["url"].endswith(f"/{Path(part['file']).name}")
             # A branch may move on; a commit does not.
             assert "github" not in part["url"] or re.search(r"/[0-9a-f]{40}/", part["url"])
 
 
 def test_no_two_series_share_a_name_or_a_file():
-    assert len({entry["file"] for entry in KNOWN.values()}) == len(KNOWN) == 46
+    assert len({entry["file"] for entry in KNOWN.values()}) == len(KNOWN) == 75
     assert not set(KNOWN) & set(data.catalogue()["name"])
 
 
@@ -465,7 +467,12 @@ def test_real_series_loads_complete_and_labelled(name, real):
         assert labels == []
     else:
         assert labels == ["anomaly"] + ["changepoint"] * name.startswith("skab")
-        assert 0 < frame["anomaly"].mean() < 0.5
+        assert frame["anomaly"].mean() < 0.5
+        # One series of the benchmark has no label window.
+        assert frame["anomaly"].any() == (name != "nab_ec2_cpu_utilization_c6585a")
+    if name.startswith(("nab", "ucr")):
+        assert frame.attrs["source"]
+        assert frame.attrs["family"]
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name.startswith("ucr")])
@@ -494,7 +501,7 @@ def test_real_nab_labels_are_the_windows_of_the_benchmark(name, real):
     path, frame = real(name), data.load(name)
     raw = pd.read_csv(path, parse_dates=["timestamp"])
     windows = json.loads((SHARED / "nab" / "combined_windows.json").read_text())
-    spans = [list(map(pd.Timestamp, span)) for span in windows[f"realKnownCause/{path.name}"]]
+    spans = [list(map(pd.Timestamp, span)) for span in windows[KNOWN[name]["key"]]]
     for stamp, value in zip(raw["timestamp"][::50], raw["value"][::50], strict=True):
         inside = any(first <= stamp <= last for first, last in spans)
         assert frame.loc[stamp, "anomaly"] == inside
