@@ -117,6 +117,7 @@ SLOW = (
     "tests/numpy_lstm/test_backward.py",
     "tests/site/",
     "tests/stream/test_prometheus.py",
+    "tests/stream/test_promises.py",
     "tests/stream/test_watch.py",
     "tests/study/test_study.py",
     "tests/test_backends.py",
