@@ -1,5 +1,6 @@
 """`python -m lib watch`: every row once, whatever happens to the input or to the watcher."""
 
+import datetime
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import urllib.request
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from places import ROOT
 
 from lib import faults
 from lib.errors import ParameterError
+from lib.stream import row_parser
 from lib.stream.detection import Stream, sensors_of
 from lib.stream.row_parser import BadLine
 
@@ -314,6 +317,7 @@ def test_metrics_are_served(tmp_path, start):
         "watch_row_seconds_count": len(rows),
         **{f'watch_bad_lines_total{{reason="{reason}"}}': n for reason, n in BAD.items()},
         'watch_bad_lines_total{reason="too_long"}': 0,
+        'watch_bad_lines_total{reason="comment"}': 0,
     }
     assert {name: float(found[name]) for name in counts} == counts
     shares = [float(found[f'watch_contribution{{sensor="{name}"}}']) for name in ("level", "wind")]
@@ -322,6 +326,8 @@ def test_metrics_are_served(tmp_path, start):
     flagged = [row["sensors"] for row in rows if row["flag"]]
     assert blame[1] == pytest.approx(sum(shares["wind"] for shares in flagged), abs=0.05)
     assert abs(float(found["watch_last_row_timestamp_seconds"]) - time.time()) < 60
+    if sys.platform == "linux":
+        assert re.search(r"(?m)^process_resident_memory_bytes \d", fetch(url))
 
 
 def fetch(url):
@@ -449,6 +455,159 @@ def test_a_state_of_something_else_is_refused(tmp_path, name, value):
     assert "error: " in err
     assert "Traceback" not in err
     assert (state.read_bytes(), (tmp_path / "flags.jsonl").read_bytes()) == before
+
+
+@pytest.fixture
+def inside(monkeypatch, capfd):
+    """A function that runs the stub in this process; returns the exit code and what was said."""
+    from lib.stream import watch
+
+    module = types.SimpleNamespace(Detector=stub_watch.StubDetector)
+    monkeypatch.setitem(sys.modules, "lib.detectors.detector", module)
+
+    def inside(path, folder="folder", **options):
+        capfd.readouterr()
+        return watch.run(folder, path, **options), capfd.readouterr().err
+
+    return inside
+
+
+def mutations(data, count):
+    """Damaged copies: cut, bytes changed, doubled, values replaced."""
+    rng, said = np.random.default_rng(0), json.loads(data)
+    odd = [None, -1, 10**400, "x", [], {}, [[]], True, 1e308, "\ud800", "9" * 5000]
+    for name in said:
+        yield from (json.dumps({**said, name: value}).encode() for value in odd)
+        yield json.dumps({key: value for key, value in said.items() if key != name}).encode()
+    yield from (b"", b"[" * 100_000, b"\xff\xfe", b"null", data * 2, data.replace(b"0", b"NaN"))
+    while count := count - 1:
+        copy = bytearray(data)
+        place = rng.integers(len(copy))
+        copy[place] ^= 1 << int(rng.integers(7)) if count % 2 else 0
+        yield bytes(copy if count % 2 else copy[:place])
+
+
+def test_no_damaged_state_is_more_than_one_clear_error(tmp_path, inside):
+    path, state = write(tmp_path / "rows.csv", TABLE), tmp_path / "state.json"
+    output = tmp_path / "flags.jsonl"
+    inside(path, state=state, output=output)
+    data, lines = state.read_bytes(), output.read_bytes()
+    tried = 0
+    for damaged in mutations(data, 551):
+        if damaged.strip() == data.strip():
+            continue
+        state.write_bytes(damaged)
+        with pytest.raises(ParameterError, match="`state` must be what an earlier watch"):
+            inside(path, state=state, output=output)
+        tried += 1
+    assert tried > 551
+    assert output.read_bytes() == lines
+    state.write_bytes(data)
+    assert inside(path, state=state, output=output)[0] == 0
+    assert output.read_bytes() == lines
+
+
+def test_a_state_belongs_to_its_detector(tmp_path, inside):
+    path, state = write(tmp_path / "rows.csv", TABLE), tmp_path / "state.json"
+    folder, output = tmp_path / "detector", tmp_path / "flags.jsonl"
+    folder.mkdir()
+    (folder / "detector.json").write_text("one")
+    assert inside(path, folder, state=state, output=output)[0] == 0
+    (folder / "detector.json").write_text("another")
+    with pytest.raises(ParameterError, match="of another detector"):
+        inside(path, folder, state=state, output=output)
+
+
+@pytest.mark.parametrize("content", ["precious\n" * 5000, "preci", ""])
+def test_an_output_with_another_content_stays_and_is_said(tmp_path, inside, content):
+    """In the same file, by its number."""
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    options = {"state": tmp_path / "state.json", "output": output}
+    inside(path, **options)
+    number = output.stat().st_ino
+    output.write_text(content)
+    assert output.stat().st_ino == number
+    write(path, [*TABLE, *lines_of(1, start=290)])
+    assert "warning: " in inside(path, **options)[1]
+    *kept, new = output.read_text().splitlines()
+    assert kept == content.splitlines()
+    assert json.loads(new)["time"] == str(TIMES[290])
+
+
+def test_an_output_of_the_state_is_no_reason_for_a_warning(tmp_path, inside):
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    options = {"state": tmp_path / "state.json", "output": output}
+    inside(path, **options)
+    assert "warning" not in inside(path, **options)[1]
+
+
+@POSIX
+@pytest.mark.parametrize("how", ["rotated", "deleted"])
+def test_an_output_that_is_moved_away_begins_anew(tmp_path, how, start):
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    watcher = start(path, "--follow", "--output", output, "--state", tmp_path / "state.json")
+    wait_for(lambda: output.exists() and len(records(output)) == 127)
+    if how == "rotated":
+        output.rename(tmp_path / "flags.jsonl.1")
+        watcher.send_signal(signal.SIGHUP)
+        wait_for(output.exists)
+    else:
+        output.unlink()
+    with open(path, "a", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines_of(5, start=290))
+    wait_for(lambda: output.exists() and len(records(output)) == 5)
+    watcher.terminate()
+    _, said = watcher.communicate(timeout=60)
+    assert watcher.returncode == 0
+    assert (b"was deleted" in said) == (how == "deleted")
+    if how == "rotated":
+        assert len(records(tmp_path / "flags.jsonl.1")) == 127
+
+
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        (["when;level;wind", "2015-07-01;0,5;1.000,25"],
+         {"sep": ";", "decimal": ",", "thousands": "."}),
+        (["a title", "", "time\tlevel\twind", "2015-07-01\t0.5\t1000.25"],
+         {"sep": "tab", "skip_rows": 2}),
+        (["# made by a logger", "# 2015", "time,level,wind", "2015-07-01,0.5,1000.25"], {}),
+        (["2015-07-01,0.5,1000.25"], {"names": "time,level,wind"}),
+        (["time,a,b", "2015-07-01,0.5,1000.25"], {"columns": "a,b"}),
+        (["wind,date,clock,level", "1000.25,2015-07-01,00:00,0.5"], {"time": "date,clock"}),
+        (["time,level,wind", "1435708800,0.5,1000.25"], {}),
+        (["time,level,wind", "1435708800000,0.5,1000.25"], {}),
+        (["time,level,wind", "1435708800000000000,0.5,1000.25"], {}),
+        (["time,level,wind", "1435708800.0,0.5,1000.25"], {"time_format": "s"}),
+        (["time,level,wind", "201507010000,0.5,1000.25"], {}),
+        (["time,level,wind", "01.07.15,0.5,1000.25"], {"time_format": "%d.%m.%y"}),
+    ],
+)  # fmt: skip
+def test_files_of_many_forms_are_read(lines, options):
+    reader = row_parser.RowReader(["level", "wind"], **options)
+    lines = [line.encode() for line in lines][reader.skip_rows :]
+    while lines[0].startswith(b"#"):
+        with pytest.raises(BadLine) as caught:
+            reader.begin(lines[0])
+        assert caught.value.reason == "comment"
+        lines = lines[1:]
+    lines = lines[1:] if reader.begin(lines[0]) else lines
+    assert reader.row(lines[0]) == (datetime.datetime(2015, 7, 1), [0.5, 1000.25])
+
+
+@pytest.mark.parametrize("cell", ["?", "-999", "-999.0", "", "N/A", "None", "#n/a", "NaN"])
+def test_a_missing_reading_has_many_names(cell):
+    reader = row_parser.RowReader(["level"], missing="?,-999")
+    reader.begin(b"time,level")
+    assert np.isnan(reader.row(f"2015-07-01,{cell}".encode())[1][0])
+
+
+@pytest.mark.parametrize("options", [{"decimal": ";"}, {"thousands": "."}, {"thousands": "x"},
+                                     {"columns": "a"}, {"time_format": "counter"}])  # fmt: skip
+def test_reading_options_of_no_use_are_refused(options):
+    given = {"decimal": "."} | options
+    with pytest.raises(ParameterError, match=f"`{next(iter(options))}`"):
+        row_parser.RowReader(["level", "wind"], **given)
 
 
 def test_an_output_that_was_replaced_is_not_cut(tmp_path):
