@@ -195,7 +195,7 @@ def test_a_second_run_replaces_the_first(tmp_path):
     assert loaded.threshold_ == found["detector"].threshold_ == found["calm"].max()
 
 
-@pytest.mark.parametrize("kind", recipe.KINDS)
+@pytest.mark.parametrize("kind", parameters.specification(NAME)["kind"].choices)
 def test_every_kind_runs(kind, tmp_path):
     given = {**OWN, "kind": kind, "epochs": 1, "column": "heat"}
     found = execute(csv=write(tmp_path), **given)
