@@ -10,8 +10,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from lib import baselines, data, faults, thresholds
+from lib import baselines, data, faults, thresholds, windowing
 from lib.detectors import Detector
 
 FILE = Path(__file__).with_name("data.js")
@@ -135,7 +136,13 @@ def pressure():
     frame = data.load("ucr_135")
     values, cut = frame.iloc[:, 0], frame.attrs["train_rows"]
     learned = cut * 2 // 3
-    scores = baselines.pca(values.iloc[:learned], values, window, components, how="mean")
+    windows = windowing.sliding_windows(values, window)
+    pca = baselines.Pca(window, 1, n_components=components)
+    pca.fit(windows[: learned - window + 1], None)
+    errors = np.square(pca.errors(windows, windows)).mean(axis=(1, 2), keepdims=True)
+    errors = np.repeat(np.sqrt(errors), window, axis=1)
+    folded = windowing.fold_windows(errors, len(values), how="mean")[:, 0]
+    scores = pd.Series(folded, values.index, name="score")
     return labelled(
         "Arterial pressure (UCR 135): one anomaly; PCA",
         scores.iloc[cut:],

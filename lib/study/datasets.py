@@ -170,7 +170,7 @@ def load(name):
     --------
     >>> one = load("sp500_returns")
     >>> len(one.train), len(one.validation), int(one.labels.sum())
-    (1961, 490, 109)
+    (1961, 490, 59)
     """
     if name in RETURNS:
         return DataSet(name, *_sp500(name == "sp500_z"))

@@ -5,6 +5,7 @@ the process that was started writes them down (`lib.study.results`). So workers 
 disk, only this project, and the fetched data where those are wanted.
 """
 
+import contextlib
 import functools
 import importlib.util
 import json
@@ -56,8 +57,7 @@ def run(path, *, jobs=1, backend="loky", scheduler=None, again=False):
     """
     check_backend(backend, scheduler)
     plan = grid.read(path)
-    os.environ["LIB_TRAINER"] = plan.trainer  # of this process and its workers
-    cells = {grid.key_of(cell): cell for cell in plan.cells}
+    cells = {grid.key_of(cell): {**cell, "trainer": plan.trainer} for cell in plan.cells}
     for name in plan.absent:
         print(f"left out: {name}, which does not ship (`python -m lib fetch {name}` fetches it)")
     with Results(plan.table) as results:
@@ -117,6 +117,25 @@ def run_cell(cell):
         with `error`, the reason.
     """
     take_one_thread()
+    with _trained_by(cell.get("trainer", "numpy")):
+        return _rows(cell)
+
+
+@contextlib.contextmanager
+def _trained_by(trainer):
+    """Say who trains, to whatever trains in between, and not beyond."""
+    before = os.environ.get("LIB_TRAINER")
+    os.environ["LIB_TRAINER"] = trainer
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LIB_TRAINER"]
+        else:
+            os.environ["LIB_TRAINER"] = before
+
+
+def _rows(cell):
     base = {
         **{name: cell[name] for name in ("data", "detector", "seed", "part")},
         **datasets.facts(cell["data"]),

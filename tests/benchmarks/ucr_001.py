@@ -21,7 +21,6 @@ import faults_in_a_beat as faults
 
 from lib import baselines, data, metrics, scoring, thresholds, windowing
 from lib.course import fingerprints
-from lib.detectors import Detector
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE, RESULTS = ROOT / "build" / "ucr_001", ROOT / "data" / "results"
@@ -266,10 +265,18 @@ def mean_scores(networks, part, n_times):
     return {kind: np.mean([scores[kind] for scores in found], axis=0) for kind in found[0]}
 
 
-def whole_windows(kind, train, **options):
-    """A detector's way to score rows: the mean over the windows that cover a row."""
-    detector = Detector(kind, PERIOD, aggregation="overlap", score="mse", **options)
-    return detector.fit(train).decision_function
+def whole_windows(method, train, prepare=np.asarray):
+    """A method's way to score rows: the mean over the windows that cover a row."""
+    known = prepare(windowing.sliding_windows(train, PERIOD))
+    method.fit(known, known)
+
+    def scores(rows):
+        windows = prepare(windowing.sliding_windows(rows, PERIOD))
+        errors = np.square(method.errors(windows, windows)).mean(axis=(1, 2), keepdims=True)
+        errors = np.repeat(np.sqrt(errors), PERIOD, axis=1)
+        return pd.Series(windowing.fold_windows(errors, len(rows), how="mean")[:, 0])
+
+    return scores
 
 
 def simple(values, labels):
@@ -279,8 +286,12 @@ def simple(values, labels):
         "last value": baselines.last_value,
         "seasonal naive": lambda rows: baselines.seasonal_naive(rows, PERIOD),
         "moving z": lambda rows: baselines.moving_z(rows, PERIOD),
-        "PCA, 8 components": whole_windows("pca", train),
-        "1-NN discord": whole_windows("nearest_neighbour", train, normalisation="window"),
+        "PCA, 8 components": whole_windows(baselines.Pca(PERIOD, 1), train),
+        "1-NN discord": whole_windows(
+            baselines.Neighbours(PERIOD, 1, max_windows=len(train)),
+            train,
+            windowing.normalise_windows,
+        ),
         "random": baselines.random_scores,
     }
     for name, method in methods.items():

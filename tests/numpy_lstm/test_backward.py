@@ -16,7 +16,6 @@ CASES = {
     "patches": (models.build_lstm_autoencoder, {"units": 5, "latent": 3, "patch": 3}),
     "combined": (models.build_lstm_autoencoder, {"units": 5, "patch": 3, "horizon": 6}),
     "gru": (models.build_lstm_autoencoder, {"units": 5, "patch": 3, "cell": "gru"}),
-    "dense forecaster": (models.build_dense_forecaster, {"units": (6, 5)}),
     "convolutional forecaster": (models.build_conv_forecaster, {"filters": (4,)}),
     "convolutions": (models.build_conv_autoencoder, {"filters": (4, 3), "kernel": 4, "latent": 2}),
     "relu": (models.build_dense_autoencoder, {"units": (6,), "activation": "relu"}),
