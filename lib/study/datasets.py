@@ -87,17 +87,8 @@ def table():
         evaluation series has a source of its family in the tuning part; `here`, whether its data
         ship or have been fetched.
     """
-    rows = [_row(name, "sp500" if name in RETURNS else "lhb") for name in SHIPPED]
-    known = downloads.entries()
-    rows += [_row(name, "skab") for name in known if name[:5] == "skab_" and "free" not in name]
-    rows += [_row(name, "nab", known[name]) for name in known if name.startswith("nab_")]
-    listing = ucr.series().to_dict("index") or {"ucr_135": {"source": "InternalBleeding16"}}
-    rows += [_row(name, "ucr", one) for name, one in listing.items()]
-    found = pd.DataFrame(rows).set_index("data")
-    is_tuning = found["source"].isin([f"ucr/{source}" for source in TUNING])
-    found["part"] = np.where(is_tuning, "tuning", "evaluation")
-    tuned = set(found.loc[found["part"] == "tuning", "family"])
-    found["related"] = (found["part"] == "evaluation") & found["family"].isin(tuned)
+    found = _known()
+    found.insert(2, "here", [_is_here(*one) for one in found["collection"].items()])
     return found
 
 
@@ -109,7 +100,7 @@ def facts(name):
     >>> facts("sp500_z")
     {'collection': 'sp500', 'source': 'sp500/sp500_z', 'family': 'sp500/sp500', 'related': False}
     """
-    one = table().loc[name]
+    one = _known().loc[name]
     words = {key: str(one[key]) for key in ("collection", "source", "family")}
     return words | {"related": bool(one["related"])}
 
@@ -127,7 +118,7 @@ def names(word, part=None):
     >>> names("lhb")
     ['lhb_rules', 'lhb_faults']
     """
-    known = table()
+    known = _known()
     chosen = known[(known.index == word) | (known["collection"] == word)]
     if not len(chosen):
         options = [*dict.fromkeys(known["collection"]), *known.index]
@@ -179,15 +170,34 @@ def load(name):
     return DataSet(name, *_labelled(name))
 
 
+def _known():
+    """The table without a look at the files, which takes long."""
+    known = downloads.entries()
+    rows = [_row(name, "sp500" if name in RETURNS else "lhb") for name in SHIPPED]
+    rows += [_row(name, "skab") for name in known if name[:5] == "skab_" and "free" not in name]
+    rows += [_row(name, "nab", known[name]) for name in known if name.startswith("nab_")]
+    listing = ucr.series().to_dict("index") or {"ucr_135": {"source": "InternalBleeding16"}}
+    rows += [_row(name, "ucr", one) for name, one in listing.items()]
+    found = pd.DataFrame(rows).set_index("data")
+    is_tuning = found["source"].isin([f"ucr/{source}" for source in TUNING])
+    found["part"] = np.where(is_tuning, "tuning", "evaluation")
+    tuned = set(found.loc[is_tuning, "family"])
+    found["related"] = (found["part"] == "evaluation") & found["family"].isin(tuned)
+    return found
+
+
+def _is_here(name, collection):
+    if collection not in ("skab", "nab"):
+        return True
+    return all(map(downloads.is_here, downloads.parts(downloads.entries()[name])))
+
+
 def _row(name, collection, entry=None):
     entry = entry or {}
     source = entry.get("source") or ("skab" if collection == "skab" else name)
     family = entry.get("family") or (source if collection == "nab" else collection)
-    is_here = collection not in ("skab", "nab") or all(
-        map(downloads.is_here, downloads.parts(downloads.entries()[name]))
-    )
-    row = {"data": name, "collection": collection, "source": f"{collection}/{source}"}
-    return row | {"family": f"{collection}/{family}", "here": is_here}
+    row = {"data": name, "collection": collection}
+    return row | {"source": f"{collection}/{source}", "family": f"{collection}/{family}"}
 
 
 def _sp500(in_volatilities):

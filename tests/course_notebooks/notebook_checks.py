@@ -217,8 +217,13 @@ def _numeric(rows):
 
 
 def claims_hold(notebook, path):
-    known, used, problems = claims(notebook), set(), []
-    for name, step, number in CLAIM.findall(prose(notebook)):
+    return problems_of_claims(prose(notebook), claims(notebook))
+
+
+def problems_of_claims(said_in, known):
+    """What a text claims and the values say otherwise, or not at all."""
+    used, problems = set(), []
+    for name, step, number in CLAIM.findall(said_in):
         used.add(name)
         if name not in known or not number:
             problems.append(f"{name!r} has {'no number' if name in known else 'no value'}")

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import os
 import re
 import signal
@@ -891,6 +892,17 @@ def preprocessing_detector(rows, **settings):
     return Detector("dense_autoencoder", 6, **recipe).fit(rows)
 
 
+def judged_in_two(detector, rows, cut, remembered=math.inf):
+    """The records of a stream that stops at a row, and of another one that goes on from there."""
+    before = Stream(detector)
+    records_before = judged(before, rows.iloc[:cut])
+    assert len(before.recent) < remembered
+    kept = before.recent, before.before, before.counts
+    after = Stream(detector)
+    after.restore(*kept)
+    return records_before + judged(after, rows.iloc[cut:])
+
+
 @pytest.mark.parametrize("form", ["levels", "returns"])
 def test_a_stream_is_preprocessed_as_in_training(form):
     rows = prices().drop(prices().index[[*range(100, 130), *range(200, 205)]])
@@ -904,12 +916,7 @@ def test_a_stream_is_preprocessed_as_in_training(form):
     assert stream.counts["resets"] == 1
     assert 0 < stream.counts["flags"] < 50
     for cut in (2, 99, 101, 104, 240):
-        before, after = Stream(detector), Stream(detector)
-        before_cut = judged(before, rows.iloc[:cut])
-        kept = before.recent, before.before, before.counts
-        after = Stream(detector)
-        after.restore(*kept)
-        assert before_cut + judged(after, rows.iloc[cut:]) == found
+        assert judged_in_two(detector, rows, cut) == found
 
 
 def test_a_price_of_zero_does_not_end_a_stream():
@@ -933,13 +940,7 @@ def test_a_stream_is_resampled_as_in_training(settings):
     np.testing.assert_allclose(said, scores, rtol=1e-4, atol=1e-6)
     assert judged(Stream(detector), rows, at_once=70) == found
     for cut in (2, 130, 131, 204, 500):
-        before, after = Stream(detector), Stream(detector)
-        before_cut = judged(before, rows.iloc[:cut])
-        assert len(before.recent) < 60
-        kept = before.recent, before.before, before.counts
-        after = Stream(detector)
-        after.restore(*kept)
-        assert before_cut + judged(after, rows.iloc[cut:]) == found
+        assert judged_in_two(detector, rows, cut, remembered=60) == found
 
 
 def test_a_hole_longer_than_what_a_score_rests_on_is_a_gap_for_a_detector_that_resamples():
