@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.data.reading import read_csv, read_table, time_index
+from lib.data.reading import read_csv, read_table
+from lib.data.times import time_index
 from lib.errors import DataError
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -201,7 +202,7 @@ def _read_nab(path, entry):
 
 def _read_skab(path, entry):
     """Eight sensors and two columns of labels; the normal run has none."""
-    frame = read_csv(path, time="datetime", sep=";", max_gap=None).rename_axis("time")
+    frame = read_csv(path, time="datetime", separator=";", max_gap=0).rename_axis("time")
     labels = [name for name in ("anomaly", "changepoint") if name in frame]
     return frame.astype(dict.fromkeys(labels, bool))
 
