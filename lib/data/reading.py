@@ -459,7 +459,7 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
         cells = _joined(table, clock)
         times = read_times(cells, path, day_first, time_format, notes)
         rows = pd.DataFrame({"time": times, "cell": cells})  # of each row, and where it comes from
-        table, rows, clock = _one_series(table, rows, tag, value, clock, column, path)
+        table, rows, clock = _one_series(table, rows, tag, value, clock, column, exclude, path)
     chosen = _choose(table, column, clock, exclude, path, notes)
     frame = _columns(table, chosen, column, path, allow_missing, sign, notes)
     if rows is None:
@@ -483,7 +483,8 @@ def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_
     def text(header, top):
         # Numbers are read as text where a strict look at their signs is asked for.
         nonlocal sign
-        sign = _decimal_of(top) if decimal == "auto" else decimal
+        if decimal == "auto":
+            sign = {",": ".", ".": ","}.get(thousands) or _decimal_of(top)
         if sign != "." or thousands:
             return header
         named = [*_time_columns(time, header, path), *([tag] if tag in header else [])]
@@ -496,7 +497,7 @@ def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_
     if decimal == "auto" and sign == ",":
         notes.append(f"The decimal sign is {sign!r}, as in the cells.")
     if sign != "." or thousands:
-        table = _convert(table, sign, None if thousands == sign else thousands)
+        table = _convert(table, sign, thousands)
     table.attrs["notes"] = notes
     return table, sign, dropped
 
@@ -803,11 +804,12 @@ def _tags_beside(table, used):
     return ""
 
 
-def _one_series(table, rows, tag, value, clock, column, path):
+def _one_series(table, rows, tag, value, clock, column, exclude, path):
     """Return a table with one row at each time; one in long format becomes so, or is refused."""
     rows.attrs["clock"] = " ".join(clock)
     if tag is None:
-        _check_long(table, rows["time"], clock, column, path)
+        without = table.drop(columns=_listed(exclude, table.columns), errors="ignore")
+        _check_long(without, rows["time"], clock, column, path)
         return table, rows, clock
     wide, rows = _pivot(table, rows, tag, value, clock, path)
     return wide, rows, []
@@ -817,43 +819,33 @@ def _check_long(table, times, clock, column, path):
     """Refuse a file that holds several series, one below or between the other."""
     chosen = _listed(column or (), table.columns)
     rest = [name for name in table if name not in clock and name not in chosen]
+    numeric = [name for name in [*chosen, *rest] if name in table and _is_numeric(table[name])]
     again = times.duplicated(keep=False).mean() >= 0.3
     for name in rest:
-        tags = table[name]
-        if not 2 <= tags.nunique() <= min(TAGS, len(table) / 2):
+        tags, readings = table[name], [one for one in numeric if one != name]
+        if not readings or not 2 <= tags.nunique() <= min(TAGS, len(table) / 2):
             continue
         if again:
             found = not pd.DataFrame({"time": times, "tag": tags}).duplicated().any()
         else:
-            mixed = not _is_numeric(tags) and (tags != tags.shift()).mean() > 0.5
-            found = mixed and _apart(table, tags, [*chosen] or rest)
+            mixed = name not in numeric and (tags != tags.shift()).mean() > 0.5
+            found = mixed and any(_apart(table[one], tags) for one in readings)
         if found:
-            shown = quoted(tags.dropna().unique().tolist()[:4])
-            what = f"{tags.nunique()} series, named in column {name!r} ({shown})"
-            numbers = [
-                one for one in [*chosen, *rest] if one in table and one != name
-            ]  # fmt: skip
-            numbers = [one for one in numbers if _is_numeric(table[one])]
-            option = f"tag={name!r}" + (f", value={numbers[0]!r}" if numbers else "")
-            one = f"{name}={tags.dropna().iloc[0]}"
+            first = tags.dropna().unique().tolist()[:4]
+            what = f"{tags.nunique()} series, named in column {name!r} ({quoted(first)})"
             hint = (
-                f" Pass {option} for one column of each, group={name!r} for one detector each, or "
-                f"where={one!r} for one of them."
+                f" Pass tag={name!r}, value={readings[0]!r} for one column of each, group={name!r} "
+                f"for one detector each, or where='{name}={first[0]}' for one of them."
             )
             refuse(path, "hold one series in each column, not the long format", what, hint)
 
 
-def _apart(table, tags, names):
+def _apart(values, tags):
     """Tell whether the numbers under different tags have nothing in common."""
-    for name in names:
-        if name not in table or not _is_numeric(table[name]) or name == tags.name:
-            continue
-        groups = pd.to_numeric(table[name], errors="coerce").groupby(tags)
-        ends = pd.DataFrame({"low": groups.quantile(0.05), "high": groups.quantile(0.95)})
-        ends = ends.sort_values("low")
-        if (ends["low"].to_numpy()[1:] > ends["high"].to_numpy()[:-1]).any():
-            return True
-    return False
+    groups = pd.to_numeric(values, errors="coerce").groupby(tags)
+    ends = pd.DataFrame({"low": groups.quantile(0.05), "high": groups.quantile(0.95)})
+    ends = ends.sort_values("low")
+    return bool((ends["low"].to_numpy()[1:] > ends["high"].to_numpy()[:-1]).any())
 
 
 def _pivot(table, rows, tag, value, clock, path):
