@@ -96,6 +96,9 @@ def study(arguments):
 
 def watch(arguments):
     """Watch a stream of rows with a stored detector: flags as JSON lines, metrics by HTTP."""
+    from lib.course import execution
+
+    execution.take_one_thread()  # the products are too small for more
     from lib.stream import watch
 
     options = {k: v for k, v in vars(arguments).items() if k not in ("function", "folder", "file")}
@@ -197,9 +200,7 @@ def _add_watch_options(command):
     add("--follow", action="store_true", help="wait for more at the end of the file")
     add("--output", type=Path, metavar="FILE", help="add the lines to it (default: stdout)")
     add("--state", type=Path, metavar="FILE", help="where to keep what a restart goes on from")
-    add("--time", metavar="COLUMN", help="the column of times (default: the first)")
-    add("--time-format", metavar="FORMAT", help="such as %%d.%%m.%%Y (default: ISO 8601)")
-    add("--sep", default=",", metavar="C", help="between columns (default: a comma)")
+    _add_reading_options(add)
     angles = "sensors in degrees that the detector sees as sine and cosine, such as Va_avg,Wa_avg"
     add("--angles", type=lambda text: text.split(","), default=(), metavar="A,B", help=angles)
     gap = "a step longer than so many usual ones starts the stream anew (default: 10; inf: never)"
@@ -207,8 +208,25 @@ def _add_watch_options(command):
     ahead = "by which a row may be ahead of the clock (default: a day)"
     add("--ahead", type=float, default=86_400.0, metavar="SECONDS", help=ahead)
     add("--flags-only", action="store_true", help="no line for a row that is not flagged")
+    expected = "say for flagged rows what the detector expected, in the units of the sensors"
+    add("--expected", action="store_true", help=expected)
     add("--port", type=int, help="serve metrics there; 0: any free port (default: do not)")
     add("--host", default="127.0.0.1", help="the address to listen at (default: 127.0.0.1)")
+
+
+def _add_reading_options(add):
+    add("--time", metavar="COLUMN", help="the column of times, or Date,Time (default: the first)")
+    form = "such as %%d.%%m.%%Y, or unix, s, ms, us, ns (default: ISO 8601, or Unix time by size)"
+    add("--time-format", metavar="FORMAT", help=form)
+    add("--sep", default=",", metavar="C", help="between columns, or tab (default: a comma)")
+    add("--decimal", default=".", metavar="C", help="the decimal sign (default: a point)")
+    add("--thousands", metavar="C", help="between thousands (default: nothing)")
+    add("--missing", metavar="A,B", help="cells that mean no reading, such as ?,-999")
+    columns = "the columns of the sensors, in the detector's order, if they have other names"
+    add("--columns", metavar="A,B", help=columns)
+    add("--names", metavar="A,B", help="the names of all columns of a file without a header")
+    skip = "lines above the header (default: those that begin with #)"
+    add("--skip-rows", type=int, default=0, metavar="N", help=skip)
 
 
 def _positive(text):

@@ -125,6 +125,7 @@ SLOW = (
     "tests/numpy_lstm/test_backward.py",
     "tests/site/",
     "tests/stream/test_prometheus.py",
+    "tests/stream/test_promises.py",
     "tests/stream/test_watch.py",
     "tests/study/test_detectors_of_study.py::test_a_network_scores_as_the_detector",
     "tests/study/test_study.py",

@@ -7,9 +7,11 @@ ahead of it, never behind.
 
 import contextlib
 import datetime
+import hashlib
 import json
 import math
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -21,7 +23,10 @@ except ImportError:  # Windows
 from lib.course import outputs
 from lib.errors import ParameterError
 
-FORMAT, VERSION = "lstm-autoencoder-course/watch", 1
+FORMAT, VERSION = "lstm-autoencoder-course/watch", 2
+SAMPLE = 64  # bytes at the beginning and before the end by which an output is known again
+LARGEST = 1 << 28  # bytes of a state
+ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class Output:
@@ -32,7 +37,10 @@ class Output:
     path : str or pathlib.Path, optional
         By default standard output.
     place : dict, optional
-        The `place` that a state holds: what was written after it is cut off.
+        The `place` that a state holds: what was written after it is cut off, if the file is the
+        one that the state speaks of.
+    say : callable
+        Gets one sentence if it is not, or if it is lost while it is written to.
 
     Raises
     ------
@@ -42,36 +50,49 @@ class Output:
         If the file cannot be opened.
     """
 
-    def __init__(self, path=None, place=None):
-        self.path, self.is_pipe = path, path is None
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._file = sys.stdout.fileno() if self.is_pipe else os.open(path, flags, 0o666)
-        self._lock()
+    def __init__(self, path=None, place=None, say=print):
+        self.path, self._say = path, say
+        self._open()
         if place and not self.is_pipe:
-            now = self.place
-            # Another file of that name keeps all that it holds.
-            if now["file"] == place["file"] and now["bytes"] > place["bytes"]:
-                os.truncate(self._file, place["bytes"])
+            self._cut_back(place)
 
-    def _lock(self):
-        """Two that cut back the same file would each lose the other's lines."""
-        if fcntl is None or self.is_pipe:
+    def _open(self):
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._file = sys.stdout.fileno() if self.path is None else os.open(self.path, flags, 0o666)
+        # Two that cut back the same file would each lose the other's lines.
+        self.is_pipe = self.path is None or not stat.S_ISREG(os.fstat(self._file).st_mode)
+        if not self.is_pipe:
+            lock(self._file, "output", self.path)
+
+    def _cut_back(self, place):
+        size, known = os.fstat(self._file).st_size, place["bytes"]
+        if size >= known and self._sample(known) == place["sample"]:
+            if size > known:
+                os.truncate(self._file, known)
             return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.close()
-            raise ParameterError(
-                f"`output` must not be written to by another watcher. Received: {self.path}"
-            ) from error
+        what = f"{size:,} bytes, where it had" if size < known else "another beginning than the"
+        self._say(
+            f"warning: {self.path} is not the output of the state, with {what} {known:,} bytes; "
+            f"it stays as it is, and lines are added"
+        )
+        if size and self._read(size - 1, 1) != b"\n":
+            os.write(self._file, b"\n")  # no line is glued to half of one
+
+    def _sample(self, size):
+        last = max(size - SAMPLE, 0)
+        return (self._read(0, min(size, SAMPLE)) + self._read(last, size - last)).hex()
+
+    def _read(self, start, count):
+        os.lseek(self._file, start, os.SEEK_SET)  # writing always goes to the end
+        return os.read(self._file, count)
 
     @property
     def place(self):
-        """Which file, and how long it is; None for standard output."""
+        """How long it is, and of which bytes; None for standard output."""
         if self.is_pipe:
             return None
-        status = os.fstat(self._file)
-        return {"file": [status.st_dev, status.st_ino], "bytes": status.st_size}
+        size = os.fstat(self._file).st_size
+        return {"bytes": size, "sample": self._sample(size)}
 
     def write(self, records):
         """Write one line for each record.
@@ -81,16 +102,70 @@ class Output:
         OSError
             If it cannot be written, such as for want of space.
         """
-        lines = [json.dumps(x, ensure_ascii=False, allow_nan=False) + "\n" for x in records]
-        data = "".join(lines).encode("utf-8", "replace")
-        with _named("standard output" if self.is_pipe else self.path):
+        if not self.is_pipe and not os.fstat(self._file).st_nlink:
+            self._say(f"warning: {self.path} was deleted, with its lines; it begins anew")
+            self.reopen()
+        data = "".join([ENCODE(record) + "\n" for record in records]).encode("utf-8", "replace")
+        with _named("standard output" if self.path is None else self.path):
             while data:
                 data = data[os.write(self._file, data) :]
 
+    def reopen(self):
+        """Open the file of that name again, after the one before was moved away."""
+        self.close()
+        self._open()
+
     def close(self):
         """Close the file; standard output stays open."""
-        if not self.is_pipe:
+        if self.path is not None:
             os.close(self._file)
+
+
+def lock(file, name, path):
+    """Lock an open file as long as it is open.
+
+    Raises
+    ------
+    ParameterError
+        If another watcher has locked it.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(file)
+        raise ParameterError(
+            f"`{name}` must not be written to by another watcher. Received: {path}"
+        ) from error
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Keep other watchers from a state; beside it, since the state itself is replaced each time."""
+    beside = f"{path}.lock"
+    file = os.open(beside, os.O_RDWR | os.O_CREAT, 0o666)
+    lock(file, "state", path)
+    try:
+        yield
+    finally:
+        os.close(file)
+
+
+def digest(folder):
+    """Return what tells a stored detector from another one: its header names its weights.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As `Detector.save` wrote it.
+
+    Returns
+    -------
+    str
+        SHA-256 of `detector.json`.
+    """
+    header = Path(folder) / "detector.json"
+    return hashlib.sha256(header.read_bytes() if header.exists() else b"").hexdigest()
 
 
 def save(path, said):
@@ -100,24 +175,21 @@ def save(path, said):
     ----------
     path : pathlib.Path
     said : dict
-        Its `recent` rows as a `detection.Stream` has them, the rest plain.
+        Its `recent` and `before` as a `detection.Stream` has them, the rest plain.
 
     Raises
     ------
     OSError
         If it cannot be written; then the one before stays.
     """
-    recent = [
-        [time.isoformat(), [None if math.isnan(value) else value for value in values]]
-        for time, values in said["recent"]
-    ]
-    said = {"format": FORMAT, "version": VERSION, **said, "recent": recent}
-    data = json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
+    rows = {name: [_plain(*row) for row in said[name]] for name in ("recent", "before")}
+    said = {"format": FORMAT, "version": VERSION, **said, **rows}
+    said["sha256"] = hashlib.sha256(ENCODE(said).encode()).hexdigest()
     with _named(path):
-        outputs.write(Path(path), data + b"\n")
+        outputs.write(Path(path), ENCODE(said).encode() + b"\n")
 
 
-def load(path, sensors):
+def load(path, sensors, detector):
     """Read a state, or None if there is none yet.
 
     Parameters
@@ -125,6 +197,8 @@ def load(path, sensors):
     path : str or pathlib.Path
     sensors : list of str
         The ones that the detector needs.
+    detector : str
+        Its `digest`.
 
     Returns
     -------
@@ -134,21 +208,21 @@ def load(path, sensors):
     Raises
     ------
     ParameterError
-        If the file is no state, a damaged one, or one of other sensors.
+        If the file is no state, a damaged one, or one of another detector.
     OSError
         If it cannot be read.
     """
-    try:
-        text = Path(path).read_bytes()
-    except FileNotFoundError:
+    path = Path(path)
+    if not path.exists():
         return None
     try:
-        return _checked(json.loads(text), sensors)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            raise ValueError("no plain file, or one too large")
+        return _checked(json.loads(path.read_bytes()), sensors, detector)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ParameterError(
-            f"`state` must be what an earlier watch of the sensors {', '.join(sensors)} stored, or "
-            f"not be there yet. Received: {path} ({type(error).__name__}: {error}). Move it away "
-            f"to begin anew."
+            f"`state` must be what an earlier watch with this detector stored, or not be there "
+            f"yet. Received: {path} ({type(error).__name__}: {error}). Move it away to begin anew."
         ) from error
 
 
@@ -161,20 +235,21 @@ def _named(name):
         raise OSError(error.errno, error.strerror, str(name)) from error
 
 
-def _checked(said, sensors):
+def _checked(said, sensors, detector):
     if (said["format"], said["version"]) != (FORMAT, VERSION):
-        raise ValueError(f"format {said['format']}, version {said['version']}")
-    if said["sensors"] != sensors:
-        raise ValueError(f"its sensors are {', '.join(said['sensors'])}")
-    said["recent"] = [
-        (datetime.datetime.fromisoformat(time), [math.nan if v is None else float(v) for v in row])
-        for time, row in said["recent"]
-    ]
-    if any(len(row) != len(sensors) for _, row in said["recent"]):
-        raise ValueError("rows of another length")
-    place = said["input"]
-    said["input"] = {**place, "tail": bytes.fromhex(place["tail"])}
-    counted = [*said["counts"].values(), *said["bad"].values()]
-    if min(place["offset"], place["line"], *counted) < 0:
-        raise ValueError("a count below 0")
+        raise ValueError(f"format {said['format']}, version {said['version']}"[:200])
+    if said.pop("sha256") != hashlib.sha256(ENCODE(said).encode()).hexdigest():
+        raise ValueError("its checksum does not match")
+    if said["detector"] != detector or said["sensors"] != sensors:
+        raise ValueError(f"of another detector, with the sensors {', '.join(said['sensors'])}")
+    for name in ("recent", "before"):
+        said[name] = [
+            (datetime.datetime.fromisoformat(time), [math.nan if v is None else v for v in row])
+            for time, row in said[name]
+        ]
+    said["input"]["tail"] = bytes.fromhex(said["input"]["tail"])
     return said
+
+
+def _plain(time, values):
+    return [time.isoformat(), [None if math.isnan(value) else value for value in values]]

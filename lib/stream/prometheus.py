@@ -10,7 +10,14 @@ import threading
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    make_wsgi_app,
+)
 
 from lib.errors import ParameterError
 from lib.stream.row_parser import REASONS
@@ -21,6 +28,7 @@ COUNTED = {
     "flags": "Rows flagged: their score was above the threshold",
     "unscored": "Rows without a score: too few before them, or too much is missing",
     "resets": "Times that the stream began anew after a gap",
+    "jumps": "Jumps ahead in time that the next rows took back",
     "skipped": "Rows skipped after the input began anew: not later than the last row before",
 }
 BLAME = "Shares of a sensor in the scores of flagged rows"
@@ -81,13 +89,15 @@ class Metrics:
     Examples
     --------
     >>> metrics = Metrics(threshold=1.5, sensors=["wind"])
-    >>> metrics.judged({"score": 2.0, "flag": 1}, {"wind": 1.0}, seconds=0.001)
+    >>> record = {"score": 2.0, "flag": 1, "sensors": {"wind": 1.0}}
+    >>> metrics.judged([record], {"rows": 1, "flags": 1}, {"wind": 1.0}, seconds=0.001)
     >>> metrics.registry.get_sample_value("watch_flags_total")
     1.0
     """
 
     def __init__(self, threshold, sensors):
         self.registry = own = CollectorRegistry()
+        ProcessCollector(registry=own)  # memory, processor time, open files; on Linux only
         self.counts = {n: Counter(f"watch_{n}", text, registry=own) for n, text in COUNTED.items()}
         self.bad = Counter("watch_bad_lines", "Lines passed over", ["reason"], registry=own)
         self.blame = Counter("watch_blame", BLAME, ["sensor"], registry=own)
@@ -101,34 +111,37 @@ class Metrics:
             self.bad.labels(reason)
         for sensor in sensors:
             self.blame.labels(sensor)
+        self._told = dict.fromkeys(COUNTED, 0)
         self.score.set(math.nan)
         self.received.set_to_current_time()
 
-    def restore(self, counts, bad):
-        """Count on from what a watcher before this one counted; the blame begins at 0 again."""
-        for name, count in counts.items():
-            self.counts[name].inc(count)
-        for reason, count in bad.items():
-            self.bad.labels(reason).inc(count)
+    def count(self, counts):
+        """Take over the counts of a stream, also of a watcher before; the blame begins at 0."""
+        for name in self._told.keys() & counts.keys():
+            self.counts[name].inc(counts[name] - self._told[name])
+            self._told[name] = counts[name]
 
-    def judged(self, record, shares, seconds):
-        """Take over what became of a row: `record` and `shares` of a `detection.Stream`."""
-        scored = record["score"] is not None
-        self.counts["rows"].inc()
-        self.counts["flags"].inc(record["flag"])
-        self.counts["unscored"].inc(not scored)
-        self.counts["resets"].inc("gap" in record)
-        self.score.set(record["score"] if scored else math.nan)
-        self.received.set_to_current_time()
-        self.seconds.observe(seconds)
-        for sensor, share in shares.items():
-            self.share.labels(sensor).set(share)
-            if record["flag"] and share > 0:
-                self.blame.labels(sensor).inc(share)
+    def judged(self, records, counts, shares, seconds):
+        """Take over what became of rows: records, `counts` and `shares` of a `detection.Stream`."""
+        rows = counts["rows"] - self._told["rows"]
+        self.count(counts)
+        for _ in range(rows):
+            self.seconds.observe(seconds / rows)
+        if rows:
+            self.received.set_to_current_time()
+        for record in records:
+            for sensor, share in record.get("sensors", {}).items():
+                if share > 0:
+                    self.blame.labels(sensor).inc(share)
+        if records:
+            score = records[-1]["score"]
+            self.score.set(math.nan if score is None else score)
+            for sensor, share in shares.items():
+                self.share.labels(sensor).set(share)
 
-    def passed_over(self, reason):
-        """Count a bad line."""
-        self.bad.labels(reason).inc()
+    def passed_over(self, reason, count=1):
+        """Count bad lines."""
+        self.bad.labels(reason).inc(count)
 
     def serve(self, port, host="127.0.0.1"):
         """Serve the metrics until the process ends, in a thread that does not hold it up.

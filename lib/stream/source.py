@@ -6,11 +6,12 @@ the file has begun anew; `ended`, true once nothing more can come; and the `offs
 
 import io
 import os
+import re
 import select
 import sys
 from pathlib import Path
 
-CHUNK = 1 << 13  # bytes; small, since what was read is finished before a stop
+CHUNK = 1 << 16  # bytes; small, since what was read is scored as one batch, also before a stop
 TAIL = 64  # bytes before the place of reading that must still be there
 PAUSE = 0.1  # seconds between two looks at what does not move
 
@@ -20,7 +21,9 @@ class File:
 
     Whether it is still the same is seen by the bytes before that place: they must not change. So
     a file cut short or written anew is noticed, also between two runs, and one that was moved away
-    is read to its end before the new one of its name is opened.
+    is read to its end before the new one of its name is opened. Where a file was moved away while
+    nobody read, it is looked for under names such as rows.csv.1, rows.csv-20240131 and
+    rows-20240131.csv; it and those younger than it are read first, as `follow` or not.
 
     Parameters
     ----------
@@ -31,6 +34,14 @@ class File:
         The place to begin at.
     tail : bytes, default=b""
         What stood before it, as far as known.
+    identity : list of int, optional
+        The `identity` of the file that was read.
+
+    Attributes
+    ----------
+    lost : bool
+        The file that was read is not there any more, and what it held after the place of reading
+        may not have been read.
 
     Raises
     ------
@@ -51,19 +62,27 @@ class File:
 
     pause = PAUSE
 
-    def __init__(self, path, follow, offset=0, tail=b""):
+    def __init__(self, path, follow, offset=0, tail=b"", identity=None):
         self.path, self.follow, self.offset, self.ended = Path(path), follow, offset, False
-        self._file = io.FileIO(path)
+        self.lost = False
+        first, *self._later = self._unread(identity)
+        self._file = io.FileIO(first)
         self._place, self._tail = offset, tail
+
+    @property
+    def identity(self):
+        """Which file is read, whatever its name."""
+        return _identity(os.fstat(self._file.fileno()))
 
     def read(self):
         """Return the next bytes, b"" if there are none now, or None if it began anew."""
         new = self._next()
-        if new == b"" and self.follow and self._is_replaced():
+        self.lost = new is None
+        if new == b"" and (self._later or (self.follow and self._is_replaced())):
             new = self._next()  # written between the last look and the move
             if not new:
                 self.close()
-                self._file = io.FileIO(self.path)
+                self._file = io.FileIO(self._later.pop(0) if self._later else self.path)
                 new = None
         if new is None:
             self._place, self._tail = 0, b""
@@ -83,6 +102,17 @@ class File:
         data = self._file.read(len(self._tail) + CHUNK)
         return data[len(self._tail) :] if data.startswith(self._tail) else None
 
+    def _unread(self, identity):
+        """The files to read, oldest first: what a rotation has put aside, then that of the name."""
+        stem, suffix = map(re.escape, (self.path.stem, self.path.suffix))
+        old = re.compile(rf"{stem}(?:{suffix}[._-][\d._-]*\d|[._-][\d._-]*\d{suffix})")
+        if identity is None or identity == _identity(os.stat(self.path)):
+            return [self.path]
+        aside = [p for p in self.path.parent.iterdir() if old.fullmatch(p.name) and p.is_file()]
+        aside.sort(key=lambda path: path.stat().st_mtime_ns)
+        known = [_identity(os.stat(path)) for path in aside]
+        return [*(aside[known.index(identity) :] if identity in known else []), self.path]
+
     def _is_replaced(self):
         try:
             return not os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
@@ -90,10 +120,14 @@ class File:
             return False  # moved away; the new one will come
 
 
+def _identity(status):
+    return [status.st_dev, status.st_ino]
+
+
 class Pipe:
     """Standard input, or another pipe, until whoever writes closes it."""
 
-    pause = 0.0  # `read` waits by itself
+    pause, lost, identity = 0.0, False, None  # `read` waits by itself
 
     def __init__(self, file=None):
         self._file = sys.stdin if file is None else file
@@ -115,14 +149,14 @@ class Pipe:
             self._file.close()
 
 
-def open_source(path, follow=False, offset=0, tail=b""):
+def open_source(path, follow=False, offset=0, tail=b"", identity=None):
     """Return a `File` or a `Pipe` for a name on the command line.
 
     Parameters
     ----------
     path : str or pathlib.Path
         "-" for standard input.
-    follow, offset, tail
+    follow, offset, tail, identity
         As in `File`; a pipe has no use for them.
 
     Raises
@@ -134,4 +168,4 @@ def open_source(path, follow=False, offset=0, tail=b""):
         return Pipe()
     if Path(path).is_fifo():
         return Pipe(io.FileIO(path))
-    return File(path, follow, offset, tail)
+    return File(path, follow, offset, tail, identity)

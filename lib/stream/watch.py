@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lib.errors import ParameterError, did_you_mean
 from lib.stream import checkpoint, source
-from lib.stream.detection import AHEAD, Stream
+from lib.stream.detection import AHEAD, GAP, Stream
 from lib.stream.prometheus import Metrics
 from lib.stream.row_parser import BadLine, Lines, RowReader
 
@@ -39,17 +39,20 @@ class Watch:
         Where to keep what a restart needs.
     before : dict, optional
         What `checkpoint.load` found there; `source` and `output` were opened by it.
+    detector : str
+        Its `checkpoint.digest`.
     flags_only : bool
         Write no line for a row that is not flagged.
     """
 
     def __init__(
         self, stream, reader, source, output, metrics, *,
-        state=None, before=None, flags_only=False,
+        state=None, before=None, detector="", flags_only=False,
     ):  # fmt: skip
         self.stream, self.reader, self.source, self.output = stream, reader, source, output
         self.metrics, self.state, self.flags_only = metrics, state, flags_only
         self.bad, self._pending, self._lines = Counter(), [], Lines()
+        self._errors, self._began, self._detector = [], 0.0, detector
         self._offset, self._tail, self._number = 0, b"", 0
         self._is_at_start, self._is_catching_up = True, False
         if before:
@@ -57,8 +60,10 @@ class Watch:
         self._is_stored = False
         self.commit()
 
-    def run(self, stop):
-        """Read until the source ends or `stop`, a `threading.Event`, is set.
+    def run(self, stop, reopen):
+        """Read until the source ends or `stop` is set; at `reopen`, open the output again.
+
+        Both are a `threading.Event`.
 
         Raises
         ------
@@ -76,13 +81,16 @@ class Watch:
                 self._read(chunk)
             elif self.source.ended:
                 self.commit()
-                self._report_rest()
-                # A file's last line may get its end later; then the report is taken back.
-                self._is_stored = not isinstance(self.source, source.Pipe)
+                self._read_rest()
                 break
             else:
                 self.commit()
                 stop.wait(self.source.pause)
+            if reopen.is_set():
+                reopen.clear()
+                self.commit()
+                self.output.reopen()
+                self._is_stored = False
         self.commit()
 
     def commit(self):
@@ -97,12 +105,14 @@ class Watch:
         """What was counted since the first start, in words."""
         counts = self.stream.counts
         bad = ", ".join(f"{count} {reason}" for reason, count in sorted(self.bad.items()))
-        again = ""
+        more = ""
+        if counts["jumps"]:
+            more += f"; {counts['jumps']} jumps in time, which later rows took back"
         if counts["skipped"]:
-            again = f"; {counts['skipped']} skipped, not later than the last row before a restart"
+            more += f"; {counts['skipped']} skipped, not later than the last row before a restart"
         return (
             f"{counts['rows']} rows, {counts['flags']} flagged, {counts['unscored']} without a "
-            f"score; bad lines: {bad or 'none'}{again}"
+            f"score; bad lines: {bad or 'none'}{more}"
         )
 
     @property
@@ -111,78 +121,110 @@ class Watch:
         return not self.stream.counts["rows"] and self.bad.total() > 0
 
     def _read(self, chunk):
+        self._began = time.perf_counter()
         for line, size in self._lines.cut(chunk):
-            self._number += 1
             self._take(line)
             self._offset += size
             self._tail = ((line or b"") + b"\n")[-source.TAIL :]
             self._is_stored = False
-            if self.output.is_pipe or time.monotonic() - self._committed > EVERY:
+            if self.output.is_pipe and self.state:
+                self._score()
                 self.commit()
+        self._score()
+        if self.output.is_pipe or time.monotonic() - self._committed > EVERY:
+            self.commit()
+
+    def _read_rest(self):
+        """Read the last line, which has no end."""
+        if self._lines.rest:
+            self._take(self._lines.last)
+            self._score()
+            # A file's last line may get its end later; then what was said of it is taken back.
+            self._is_stored = not isinstance(self.source, source.Pipe)
 
     def _take(self, line):
-        started = time.perf_counter()
+        self._number += 1
         try:
             if self._is_at_start and self._is_header(line):
                 return
             moment, values = self.reader.row(line)
-            if self._was_seen(moment):
-                return
-            record = self.stream.judge(moment, values)
+            if not self._was_seen(moment):
+                self.stream.take(moment, values)
         except BadLine as error:
             self._pass_over(error, self._number)
-            return
-        self.metrics.judged(record, self.stream.shares, time.perf_counter() - started)
-        if record["flag"] or not self.flags_only:
-            self._pending.append(record)
+
+    def _score(self):
+        """Score the rows that were taken, and put their records and the bad lines in order."""
+        records = self.stream.score()
+        seconds = time.perf_counter() - self._began
+        self.metrics.judged(records, self.stream.counts, self.stream.shares, seconds)
+        if self.flags_only:
+            records = [record if record["flag"] else None for record in records]
+        for place, error in reversed(self._errors):
+            records.insert(place, error)
+        self._pending += [record for record in records if record]
+        self._errors, self._began = [], time.perf_counter()
 
     def _is_header(self, line):
+        if self._number <= self.reader.skip_rows:
+            return True
         found = self.reader.begin(line)
         self._is_at_start = False
         return found
 
     def _was_seen(self, moment):
         """Rows of a file or pipe that begins anew, and brings the old rows once more."""
-        self._is_catching_up = self._is_catching_up and moment <= self.stream.last
-        if self._is_catching_up:
+        if self._is_catching_up and moment <= self.stream.last:
             self.stream.counts["skipped"] += 1
-            self.metrics.counts["skipped"].inc()
-        return self._is_catching_up
+            return True
+        self._is_catching_up = False
+        return False
 
     def _pass_over(self, error, number):
         self.bad[error.reason] += 1
         self.metrics.passed_over(error.reason)
         record = {"error": error.reason, "line": number, "seen": str(error)}
-        self._pending.append({name: value for name, value in record.items() if value != ""})
+        record = {name: value for name, value in record.items() if value != ""}
+        if self.stream.resample:
+            self._score()
+        self._errors.append((self.stream.unsaid, record))
 
     def _begin_anew(self):
-        self._report_rest()
+        """Begin with the header of another file, or of the one that was written anew."""
+        if self.source.lost and self._offset:
+            say(
+                "warning: the input is not the one that was read so far, or was written anew; "
+                "rows that were added to that one and not yet read are lost"
+            )
+        if self._lines.rest:
+            seen = f"{self._lines.rest} bytes without a line end"
+            self._pass_over(BadLine("truncated", seen), self._number + 1)
+            self._score()
         self._lines, self._offset, self._tail, self._number = Lines(), 0, b"", 0
         self._is_at_start, self._is_catching_up = True, bool(self.stream.recent)
         self._is_stored = False
 
-    def _report_rest(self):
-        """Report a line without an end."""
-        if self._lines.rest:
-            seen = f"{self._lines.rest} bytes without a line end"
-            self._pass_over(BadLine("truncated", seen), self._number + 1)
-
     def _said(self):
         place = {"offset": self._offset, "tail": self._tail.hex(), "line": self._number}
+        place["identity"] = self.source.identity
         return {
+            "detector": self._detector,
             "sensors": self.stream.sensors,
             "input": {**place, "catching_up": self._is_catching_up},
             "header": self.reader.header,
             "recent": self.stream.recent,
+            "before": self.stream.before,
             "counts": self.stream.counts,
             "bad": self.bad,
             "output": self.output.place,
         }
 
     def _restore(self, before):
-        self.stream.restore(before["recent"], before["counts"])
+        self.stream.restore(before["recent"], before["before"], before["counts"])
         self.bad.update(before["bad"])
-        self.metrics.restore(before["counts"], before["bad"])
+        self.metrics.count(before["counts"])
+        for reason, count in before["bad"].items():
+            self.metrics.passed_over(reason, count)
         if before["header"] is not None:
             self.reader.use(before["header"])
         place = before["input"]
@@ -195,9 +237,8 @@ class Watch:
 
 
 def run(
-    folder, path="-", *, output=None, state=None, follow=False,
-    time=None, time_format=None, sep=",", angles=(), gap=10.0, ahead=AHEAD, flags_only=False,
-    port=None, host="127.0.0.1",
+    folder, path="-", *, output=None, state=None, follow=False, angles=(), gap=GAP, ahead=AHEAD,
+    flags_only=False, expected=False, port=None, host="127.0.0.1", **reading,
 ):  # fmt: skip
     """Watch a file or standard input with a stored detector, until it ends or a signal comes.
 
@@ -208,18 +249,19 @@ def run(
     path : str or pathlib.Path
         A CSV file with a header; "-" for standard input.
     output, state : str or pathlib.Path, optional
-        Files; see the top of this module.
+        Files; see the top of this module. Beside the state stands an empty file, by whose lock
+        a second watcher is refused.
     follow : bool
         Wait for more at the end of the file.
-    time, time_format, sep
-        As in `row_parser.RowReader`.
-    angles, gap, ahead
+    angles, gap, ahead, expected
         As in `detection.Stream`.
     flags_only
         As in `Watch`.
     port : int, optional
         Where to serve metrics for Prometheus; by default they are not served.
     host : str
+    **reading
+        How to read the lines, as in `row_parser.RowReader`: `time`, `time_format`, `sep`, …
 
     Returns
     -------
@@ -234,33 +276,46 @@ def run(
     OSError
         If a file cannot be read or written.
     """
-    _check_files(path, output, state, follow)
     output = None if str(output) == "-" else output  # standard output, as by default
+    _check_files(path, output, state, follow)
     from lib.detectors.detector import Detector  # after what is quick to check
 
-    stream = Stream(Detector.load(folder), angles, gap, ahead)
-    reader = RowReader(stream.sensors, time, time_format, sep)
+    digest = checkpoint.digest(folder)
+    stream = Stream(Detector.load(folder), angles, gap, ahead, expected)
+    reader = RowReader(stream.sensors, **reading)
     metrics = Metrics(stream.detector.threshold_, stream.sensors)
-    before = checkpoint.load(state, stream.sensors) if state else None
-    place = before["input"] if before else {"offset": 0, "tail": b""}
-    opened = source.open_source(path, follow, place["offset"], place["tail"])
-    sink = checkpoint.Output(output, before and before["output"])
-    with contextlib.closing(opened), contextlib.closing(sink), _signals() as (stop, received):
+    with contextlib.ExitStack() as stack:
+        if state:
+            stack.enter_context(checkpoint.locked(state))
+        before = checkpoint.load(state, stream.sensors, digest) if state else None
+        rows, lines = _opened(stack, path, follow, output, before)
+        stop, reopen, received = stack.enter_context(_signals(not lines.is_pipe))
         if port is not None:
-            _say(f"metrics: {metrics.serve(port, host)}")
+            say(f"metrics: {metrics.serve(port, host)}")
             if host not in LOOPBACK:
-                _say(f"warning: whoever can reach {host} can read the metrics")
-        options = {"state": state, "before": before, "flags_only": flags_only}
-        watch = Watch(stream, reader, opened, sink, metrics, **options)
-        _say(f"watching: {path}, with {stream.detector!r}")
-        watch.run(stop)
-    _say(f"judged: {watch.summary()}")
+                say(f"warning: whoever can reach {host} can read the metrics")
+        watch = Watch(
+            stream, reader, rows, lines, metrics,
+            state=state, before=before, detector=digest, flags_only=flags_only,
+        )  # fmt: skip
+        say(f"watching: {path}, with {stream.detector!r}")
+        watch.run(stop, reopen)
+    say(f"judged: {watch.summary()}")
     if signal.SIGINT in received:
         return INTERRUPTED
-    if watch.has_read_nothing and opened.ended:
-        _say("No row could be read: see --time, --time-format and --sep")
+    if watch.has_read_nothing and rows.ended:
+        say("No row could be read: see --time, --time-format and --sep")
         return NOTHING_READ
     return 0
+
+
+def _opened(stack, path, follow, output, before):
+    """Open input and output where the watcher before left them, until the stack is closed."""
+    known = before["input"] if before else {}
+    place = {name: known[name] for name in ("offset", "tail", "identity") if name in known}
+    rows = stack.enter_context(contextlib.closing(source.open_source(path, follow, **place)))
+    lines = checkpoint.Output(output, before and before["output"], say)
+    return rows, stack.enter_context(contextlib.closing(lines))
 
 
 def _check_files(path, output, state, follow):
@@ -280,11 +335,17 @@ def _check_files(path, output, state, follow):
 
 
 @contextlib.contextmanager
-def _signals():
-    """Turn the first signal to stop into an event; the second one acts as ever."""
-    stop, received, before = threading.Event(), [], {}
+def _signals(reopens):
+    """Turn the first signal to stop into an event, and SIGHUP into one if there is a file to open.
+
+    The second signal to stop acts as ever.
+    """
+    stop, reopen, received, before = threading.Event(), threading.Event(), [], {}
 
     def remember(number, frame):
+        if reopens and number == getattr(signal, "SIGHUP", None):
+            reopen.set()
+            return
         received.append(number)
         stop.set()
         signal.signal(number, before[number])
@@ -294,11 +355,13 @@ def _signals():
         if signal.getsignal(number) != signal.SIG_IGN:  # as under `nohup`
             before[number] = signal.signal(number, remember)
     try:
-        yield stop, received
+        yield stop, reopen, received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _say(text):
-    print(text, file=sys.stderr, flush=True)
+def say(text):
+    """Tell whoever reads standard error, if anybody does."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

@@ -78,7 +78,7 @@ def exercise(n, title):
 def solved(course):
     """The content of a solution notebook that keeps every promise."""
     cells = [markdown("# 05 · An example: exercises\nSolve, run the check."), code("start = 10")]
-    for n, title in enumerate(("Run it.", "Break it.", "Mend it."), start=1):
+    for n, title in enumerate(("Run it.", "Break it.", "Fix it."), start=1):
         cells += exercise(n, title)
     return notebook(*cells)
 

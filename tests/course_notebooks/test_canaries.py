@@ -77,7 +77,7 @@ CASES = {
     "no takeaways": ("takeaways", prose("## Takeaways", "## Summary")),
     "empty takeaways": ("takeaways", prose("## Takeaways\n* It runs.\n", "## Takeaways\n")),
     "no exercises": ("exercises", prose("## Exercises", "## Homework")),
-    "two exercises": ("exercises", prose("3. Mend it.", "")),
+    "two exercises": ("exercises", prose("3. Fix it.", "")),
     "no parameters cell": ("parameters_cell", edit(0, metadata={})),
     "two parameters cells": ("parameters_cell", tagged("parameters")),
     "another default": ("parameters_cell", sources("window = 30", "window = 60")),

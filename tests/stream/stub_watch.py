@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lib import __main__, preprocessing
-from lib.stream import checkpoint, watch
+from lib.stream import checkpoint, source, watch
 
 WINDOW = 6
 
@@ -34,12 +34,18 @@ class StubDetector:
 
     def update(self, frame):
         assert list(frame.columns) == self.features_
-        self.rows = np.concatenate([self.rows, frame.to_numpy()])[-WINDOW:]
-        self.shares = np.abs(self.rows[-1]) / np.abs(self.rows[-1]).sum()
-        scored = len(self.rows) == WINDOW and not np.isnan(self.rows).any()
-        # A sum in which the place of each row counts.
-        score = (np.arange(1, WINDOW + 1) @ self.rows).sum() if scored else np.nan
-        return pd.Series([score], frame.index)
+        scores = []
+        for row in frame.to_numpy():
+            self.rows = np.concatenate([self.rows, row[None]])[-WINDOW:]
+            scored = len(self.rows) == WINDOW and not np.isnan(self.rows).any()
+            # A sum in which the place of each row counts.
+            scores.append((np.arange(1, WINDOW + 1) @ self.rows).sum() if scored else np.nan)
+        self.shares = self.contributions(frame.iloc[-1:]).to_numpy()[0]
+        return pd.Series(scores, frame.index)
+
+    def contributions(self, frame):
+        sizes = frame.abs()
+        return sizes.div(sizes.sum(axis=1, skipna=False), axis=0)
 
     def doubts(self, frame):
         return []
@@ -78,9 +84,11 @@ def kill_at(place, count):
     checkpoint.save, checkpoint.Output.write = killing_save, killing_write
 
 
-if __name__ == "__main__":
+def main(words):
+    """Run the command; its exit code."""
     sys.modules["lib.detectors.detector"] = types.SimpleNamespace(Detector=StubDetector)
     watch.EVERY = float(os.environ.get("EVERY", 0))
+    source.CHUNK = int(os.environ.get("CHUNK", source.CHUNK))
     if "KILL" in os.environ:
         word, number = os.environ["KILL"].split()
         kill_at(word, int(number))
@@ -88,4 +96,8 @@ if __name__ == "__main__":
         number = getattr(signal, name, signal.SIGINT)
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    sys.exit(__main__.main(["watch", *sys.argv[1:]]))
+    return __main__.main(["watch", *map(str, words)])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

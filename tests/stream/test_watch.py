@@ -1,5 +1,6 @@
 """`python -m lib watch`: every row once, whatever happens to the input or to the watcher."""
 
+import datetime
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import urllib.request
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from places import ROOT
 
 from lib import faults
 from lib.errors import ParameterError
+from lib.stream import row_parser
 from lib.stream.detection import Stream, sensors_of
 from lib.stream.row_parser import BadLine
 
@@ -155,7 +158,7 @@ def test_a_watcher_that_is_killed_goes_on(tmp_path, expected, place, step):
     words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
     codes, kills = [], 3 if step == 2 else 20
     while len(codes) < kills:
-        codes.append(watch(*words, KILL=f"{place} {step + 9 * len(codes)}", EVERY=-1)[0])
+        codes.append(watch(*words, KILL=f"{place} {step + 9 * len(codes)}", EVERY=-1, CHUNK=25)[0])
         if codes[-1] == 0:
             break
     code = watch(*words)[0] if codes[-1] else 0
@@ -173,7 +176,7 @@ def test_killed_again_and_again_while_the_file_grows(tmp_path, expected, start):
     cuts = np.sort(rng.integers(100, len(data), kills))
     for cut in [*cuts, len(data)]:
         words = path, "--follow", "--state", state, "--output", output
-        watcher = start(*words, EVERY=0.001)
+        watcher = start(*words, EVERY=0.001, CHUNK=200)
         seen = state.stat().st_mtime_ns if state.exists() else 0
         wait_for(lambda seen=seen: state.exists() and state.stat().st_mtime_ns > seen)
         with open(path, "ab", buffering=0) as file:
@@ -243,7 +246,7 @@ def test_a_file_that_begins_anew_is_followed(tmp_path, how, start):
 
 
 @POSIX
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 0), ("SIGHUP", 0), ("SIGINT", 130)])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 0), ("SIGINT", 130)])
 @pytest.mark.parametrize("source", ["file", "pipe"])
 def test_a_signal_stops_it_with_its_state_written(tmp_path, name, code, source, start):
     if signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
@@ -263,7 +266,7 @@ def test_a_signal_stops_it_with_its_state_written(tmp_path, name, code, source, 
     assert json.loads((tmp_path / "state.json").read_text())["counts"]["rows"] == 30
 
 
-def test_a_line_without_an_end_waits_for_it(tmp_path):
+def test_a_last_line_without_an_end_is_scored_anew_when_it_has_grown(tmp_path):
     path, output = tmp_path / "rows.csv", tmp_path / "flags.jsonl"
     rows = lines_of(10)
     text = "\n".join([HEADER, *rows])
@@ -271,11 +274,12 @@ def test_a_line_without_an_end_waits_for_it(tmp_path):
     words = path, "--state", tmp_path / "state.json", "--output", output
     watch(*words)
     said = records(output)
-    assert len(said) == 10
-    assert (said[-1]["error"], said[-1]["line"]) == ("truncated", 11)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    assert [row["time"] for row in said] == [str(moment) for moment in TIMES[:10]]
+    path.write_text(text + "7\n", encoding="utf-8", newline="\n")
     watch(*words)
     assert [row["time"] for row in records(output)] == [str(moment) for moment in TIMES[:10]]
+    assert records(output)[:-1] == said[:-1]
+    assert records(output)[-1] != said[-1]
 
 
 def test_garbage_is_never_fatal():
@@ -289,7 +293,7 @@ def test_garbage_is_never_fatal():
     assert [row["time"] for row in said if "time" in row] == [str(t) for t in TIMES[:6]]
     reasons = [row["error"] for row in said if "error" in row]
     assert reasons[:3] == ["too_long", "zero_byte", "not_utf8"]
-    assert reasons[-1] == "truncated"
+    assert reasons[-1] == "columns"
     assert max(map(len, out)) < 300
 
 
@@ -313,6 +317,7 @@ def test_metrics_are_served(tmp_path, start):
         "watch_row_seconds_count": len(rows),
         **{f'watch_bad_lines_total{{reason="{reason}"}}': n for reason, n in BAD.items()},
         'watch_bad_lines_total{reason="too_long"}': 0,
+        'watch_bad_lines_total{reason="comment"}': 0,
     }
     assert {name: float(found[name]) for name in counts} == counts
     shares = [float(found[f'watch_contribution{{sensor="{name}"}}']) for name in ("level", "wind")]
@@ -321,6 +326,8 @@ def test_metrics_are_served(tmp_path, start):
     flagged = [row["sensors"] for row in rows if row["flag"]]
     assert blame[1] == pytest.approx(sum(shares["wind"] for shares in flagged), abs=0.05)
     assert abs(float(found["watch_last_row_timestamp_seconds"]) - time.time()) < 60
+    if sys.platform == "linux":
+        assert re.search(r"(?m)^process_resident_memory_bytes \d", fetch(url))
 
 
 def fetch(url):
@@ -373,7 +380,10 @@ def test_an_input_without_one_row_is_not_a_success(lines, code):
         (["nine.csv", "--host", "192.0.2.1", "--port", "0"], "`port` and `host` must be free"),
         (["nine.csv", "--state", "none/state.json"], "none/state.json"),
         (["nine.csv", "--output", "none/flags.jsonl"], "none/flags.jsonl"),
-        (["nine.csv", "--state", "nine.csv.state"], "`state` must be what an earlier watch of"),
+        (
+            ["nine.csv", "--state", "nine.csv.state"],
+            "`state` must be what an earlier watch with this",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_error(tmp_path, monkeypatch, words, said):
@@ -398,16 +408,17 @@ def test_a_port_that_is_taken_is_named(tmp_path, start):
 
 
 @POSIX
-def test_two_watchers_do_not_share_an_output(tmp_path, start):
+def test_two_watchers_share_neither_state_nor_output(tmp_path, start):
     path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
     words = path, "--state", tmp_path / "state.json", "--output", output
     first = start(*words, "--follow")
     wait_for(lambda: output.exists() and len(records(output)) == 127)
-    code, _, err = watch(*words)
+    for other, name in ((words, "state"), (words[:1] + words[3:], "output")):
+        code, _, err = watch(*other)
+        assert code == 2
+        assert f"`{name}` must not be written to by another watcher" in err
     first.kill()
     first.wait()
-    assert code == 2
-    assert "`output` must not be written to by another watcher" in err
     assert watch(*words)[0] == 0
     assert len(records(output)) == 127
 
@@ -428,7 +439,7 @@ def test_after_nohup_a_closed_terminal_does_not_stop_it(tmp_path, start):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("format", "x"), ("version", 2), ("sensors", ["wind"]), ("recent", [["2015-07-01", [1]]]),
+    [("format", "x"), ("version", 1), ("sensors", ["wind"]), ("recent", [["2015-07-01", [1]]]),
      ("recent", [["yesterday", [1, 2]]]), ("input", {}), ("counts", 3), ("counts", {"rows": -1}),
      ("bad", {"time": "two"}), ("header", ["time"])],
 )  # fmt: skip
@@ -444,6 +455,159 @@ def test_a_state_of_something_else_is_refused(tmp_path, name, value):
     assert "error: " in err
     assert "Traceback" not in err
     assert (state.read_bytes(), (tmp_path / "flags.jsonl").read_bytes()) == before
+
+
+@pytest.fixture
+def inside(monkeypatch, capfd):
+    """A function that runs the stub in this process; returns the exit code and what was said."""
+    from lib.stream import watch
+
+    module = types.SimpleNamespace(Detector=stub_watch.StubDetector)
+    monkeypatch.setitem(sys.modules, "lib.detectors.detector", module)
+
+    def inside(path, folder="folder", **options):
+        capfd.readouterr()
+        return watch.run(folder, path, **options), capfd.readouterr().err
+
+    return inside
+
+
+def mutations(data, count):
+    """Damaged copies: cut, bytes changed, doubled, values replaced."""
+    rng, said = np.random.default_rng(0), json.loads(data)
+    odd = [None, -1, 10**400, "x", [], {}, [[]], True, 1e308, "\ud800", "9" * 5000]
+    for name in said:
+        yield from (json.dumps({**said, name: value}).encode() for value in odd)
+        yield json.dumps({key: value for key, value in said.items() if key != name}).encode()
+    yield from (b"", b"[" * 100_000, b"\xff\xfe", b"null", data * 2, data.replace(b"0", b"NaN"))
+    while count := count - 1:
+        copy = bytearray(data)
+        place = rng.integers(len(copy))
+        copy[place] ^= 1 << int(rng.integers(7)) if count % 2 else 0
+        yield bytes(copy if count % 2 else copy[:place])
+
+
+def test_no_damaged_state_is_more_than_one_clear_error(tmp_path, inside):
+    path, state = write(tmp_path / "rows.csv", TABLE), tmp_path / "state.json"
+    output = tmp_path / "flags.jsonl"
+    inside(path, state=state, output=output)
+    data, lines = state.read_bytes(), output.read_bytes()
+    tried = 0
+    for damaged in mutations(data, 551):
+        if damaged.strip() == data.strip():
+            continue
+        state.write_bytes(damaged)
+        with pytest.raises(ParameterError, match="`state` must be what an earlier watch"):
+            inside(path, state=state, output=output)
+        tried += 1
+    assert tried > 551
+    assert output.read_bytes() == lines
+    state.write_bytes(data)
+    assert inside(path, state=state, output=output)[0] == 0
+    assert output.read_bytes() == lines
+
+
+def test_a_state_belongs_to_its_detector(tmp_path, inside):
+    path, state = write(tmp_path / "rows.csv", TABLE), tmp_path / "state.json"
+    folder, output = tmp_path / "detector", tmp_path / "flags.jsonl"
+    folder.mkdir()
+    (folder / "detector.json").write_text("one")
+    assert inside(path, folder, state=state, output=output)[0] == 0
+    (folder / "detector.json").write_text("another")
+    with pytest.raises(ParameterError, match="of another detector"):
+        inside(path, folder, state=state, output=output)
+
+
+@pytest.mark.parametrize("content", ["precious\n" * 5000, "preci", ""])
+def test_an_output_with_another_content_stays_and_is_said(tmp_path, inside, content):
+    """In the same file, by its number."""
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    options = {"state": tmp_path / "state.json", "output": output}
+    inside(path, **options)
+    number = output.stat().st_ino
+    output.write_text(content)
+    assert output.stat().st_ino == number
+    write(path, [*TABLE, *lines_of(1, start=290)])
+    assert "warning: " in inside(path, **options)[1]
+    *kept, new = output.read_text().splitlines()
+    assert kept == content.splitlines()
+    assert json.loads(new)["time"] == str(TIMES[290])
+
+
+def test_an_output_of_the_state_is_no_reason_for_a_warning(tmp_path, inside):
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    options = {"state": tmp_path / "state.json", "output": output}
+    inside(path, **options)
+    assert "warning" not in inside(path, **options)[1]
+
+
+@POSIX
+@pytest.mark.parametrize("how", ["rotated", "deleted"])
+def test_an_output_that_is_moved_away_begins_anew(tmp_path, how, start):
+    path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
+    watcher = start(path, "--follow", "--output", output, "--state", tmp_path / "state.json")
+    wait_for(lambda: output.exists() and len(records(output)) == 127)
+    if how == "rotated":
+        output.rename(tmp_path / "flags.jsonl.1")
+        watcher.send_signal(signal.SIGHUP)
+        wait_for(output.exists)
+    else:
+        output.unlink()
+    with open(path, "a", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines_of(5, start=290))
+    wait_for(lambda: output.exists() and len(records(output)) == 5)
+    watcher.terminate()
+    _, said = watcher.communicate(timeout=60)
+    assert watcher.returncode == 0
+    assert (b"was deleted" in said) == (how == "deleted")
+    if how == "rotated":
+        assert len(records(tmp_path / "flags.jsonl.1")) == 127
+
+
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        (["when;level;wind", "2015-07-01;0,5;1.000,25"],
+         {"sep": ";", "decimal": ",", "thousands": "."}),
+        (["a title", "", "time\tlevel\twind", "2015-07-01\t0.5\t1000.25"],
+         {"sep": "tab", "skip_rows": 2}),
+        (["# made by a logger", "# 2015", "time,level,wind", "2015-07-01,0.5,1000.25"], {}),
+        (["2015-07-01,0.5,1000.25"], {"names": "time,level,wind"}),
+        (["time,a,b", "2015-07-01,0.5,1000.25"], {"columns": "a,b"}),
+        (["wind,date,clock,level", "1000.25,2015-07-01,00:00,0.5"], {"time": "date,clock"}),
+        (["time,level,wind", "1435708800,0.5,1000.25"], {}),
+        (["time,level,wind", "1435708800000,0.5,1000.25"], {}),
+        (["time,level,wind", "1435708800000000000,0.5,1000.25"], {}),
+        (["time,level,wind", "1435708800.0,0.5,1000.25"], {"time_format": "s"}),
+        (["time,level,wind", "201507010000,0.5,1000.25"], {}),
+        (["time,level,wind", "01.07.15,0.5,1000.25"], {"time_format": "%d.%m.%y"}),
+    ],
+)  # fmt: skip
+def test_files_of_many_forms_are_read(lines, options):
+    reader = row_parser.RowReader(["level", "wind"], **options)
+    lines = [line.encode() for line in lines][reader.skip_rows :]
+    while lines[0].startswith(b"#"):
+        with pytest.raises(BadLine) as caught:
+            reader.begin(lines[0])
+        assert caught.value.reason == "comment"
+        lines = lines[1:]
+    lines = lines[1:] if reader.begin(lines[0]) else lines
+    assert reader.row(lines[0]) == (datetime.datetime(2015, 7, 1), [0.5, 1000.25])
+
+
+@pytest.mark.parametrize("cell", ["?", "-999", "-999.0", "", "N/A", "None", "#n/a", "NaN"])
+def test_a_missing_reading_has_many_names(cell):
+    reader = row_parser.RowReader(["level"], missing="?,-999")
+    reader.begin(b"time,level")
+    assert np.isnan(reader.row(f"2015-07-01,{cell}".encode())[1][0])
+
+
+@pytest.mark.parametrize("options", [{"decimal": ";"}, {"thousands": "."}, {"thousands": "x"},
+                                     {"columns": "a"}, {"time_format": "counter"}])  # fmt: skip
+def test_reading_options_of_no_use_are_refused(options):
+    given = {"decimal": "."} | options
+    with pytest.raises(ParameterError, match=f"`{next(iter(options))}`"):
+        row_parser.RowReader(["level", "wind"], **given)
 
 
 def test_an_output_that_was_replaced_is_not_cut(tmp_path):
@@ -477,7 +641,7 @@ def test_a_full_disk_stops_it_and_nothing_is_lost(tmp_path, expected, small):
     words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
     limit = 3000 if small == "flags.jsonl" else 600
     done = subprocess.run(
-        command(*words), env=environment(EVERY=-1), capture_output=True, timeout=60,
+        command(*words), env=environment(EVERY=-1, CHUNK=64), capture_output=True, timeout=60,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
     assert done.returncode == 2
@@ -538,9 +702,14 @@ def spoiled():
     return rows.drop(rows.index[120:123])
 
 
-def judged(stream, rows):
-    return [stream.judge(t.to_pydatetime(), list(v)) for t, v in zip(rows.index, rows.to_numpy(),
-                                                                     strict=True)]  # fmt: skip
+def judged(stream, rows, at_once=1000):
+    """The records of rows, taken so many at a time."""
+    records = []
+    for count, (moment, values) in enumerate(zip(rows.index, rows.to_numpy(), strict=True)):
+        stream.take(moment.to_pydatetime(), list(values))
+        if count % at_once == at_once - 1:
+            records += stream.score()
+    return records + stream.score()
 
 
 def test_a_stream_scores_flags_and_blames_as_the_detector_does(detector, spoiled):
@@ -560,6 +729,60 @@ def test_a_stream_scores_flags_and_blames_as_the_detector_does(detector, spoiled
         assert sum(said.values()) == pytest.approx(1, abs=2e-3)
 
 
+@pytest.mark.parametrize("at_once", [2, 7, 1000])
+def test_rows_in_batches_have_the_records_of_single_rows(detector, spoiled, at_once):
+    rows = spoiled[Stream(detector, ["dir"]).sensors]
+    one_by_one = Stream(detector, ["dir"], gap=2.0, expected=True)
+    single = judged(one_by_one, rows, at_once=1)
+    batches = Stream(detector, ["dir"], gap=2.0, expected=True)
+    assert judged(batches, rows, at_once) == single
+    assert batches.counts == one_by_one.counts
+    np.testing.assert_equal(batches.recent, one_by_one.recent)
+    assert batches.shares == one_by_one.shares
+    assert sum("gap" in record for record in single) == 1
+    assert sum("sensors" in record for record in single) > 3
+
+
+def test_what_was_expected_is_in_the_units_of_the_sensors(detector, spoiled):
+    stream = Stream(detector, ["dir"], expected=True)
+    said = [record for record in judged(stream, spoiled[stream.sensors]) if record["flag"]]
+    whole = detector.expected(faults.unroll_angles(spoiled, ["dir"])[detector.features_])
+    for record in said:
+        for name, value in record["expected"].items():
+            assert value == pytest.approx(whole.loc[record["time"], name], rel=1e-5)
+    assert list(said[0]["expected"]) == detector.features_
+
+
+def glitch(rows, place, count, ahead):
+    times = rows.index.to_series().reset_index(drop=True)
+    times.iloc[place : place + count] += pd.Timedelta(ahead)
+    return rows.set_axis(pd.DatetimeIndex(times))
+
+
+@pytest.mark.parametrize("at_once", [1, 1000])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_glitch_of_the_clock_costs_no_row_after_it(detector, count, at_once):
+    rows = plant().iloc[:100][["level", "dir", "temp"]]
+    plain = judged(Stream(detector, ["dir"]), rows)
+    stream = Stream(detector, ["dir"])
+    found = judged(stream, glitch(rows, 50, count, "23h"), at_once)
+    assert "gap" in found[50]
+    assert found[50 + count].pop("jump") == found[49 + count]["time"]
+    rest = plain[50 + count + detector.recipe["window"] + 2 :]
+    assert found[-len(rest) :] == rest
+    assert found[50 + count]["score"] is not None
+    assert stream.counts["jumps"] == 1
+    assert stream.before == []
+
+
+def test_rows_before_a_gap_are_late_once_it_has_proved_to_be_one(detector):
+    rows = plant().iloc[:100][["level", "dir", "temp"]]
+    stream = Stream(detector, ["dir"])
+    judged(stream, glitch(rows, 50, 50, "23h").iloc[:54])
+    with pytest.raises(BadLine):
+        judged(stream, rows.iloc[60:61])
+
+
 @pytest.mark.parametrize("cut", [1, 13, 64, 91, 130])
 def test_a_restored_stream_goes_on_to_the_last_bit(detector, spoiled, cut):
     stream = Stream(detector, ["dir"])
@@ -567,9 +790,9 @@ def test_a_restored_stream_goes_on_to_the_last_bit(detector, spoiled, cut):
     whole = judged(stream, rows)
     stream = Stream(detector, ["dir"])
     judged(stream, rows.iloc[:cut])
-    recent, counts = stream.recent, stream.counts
+    kept = stream.recent, stream.before, stream.counts
     stream = Stream(detector, ["dir"])
-    stream.restore(recent, counts)
+    stream.restore(*kept)
     assert judged(stream, rows.iloc[cut:]) == whole[cut:]
     assert stream.counts["rows"] == len(rows)
 
@@ -681,9 +904,9 @@ def test_a_stream_is_preprocessed_as_in_training(form):
     for cut in (2, 99, 101, 104, 240):
         before, after = Stream(detector), Stream(detector)
         before_cut = judged(before, rows.iloc[:cut])
-        recent, counts = before.recent, before.counts
+        kept = before.recent, before.before, before.counts
         after = Stream(detector)
-        after.restore(recent, counts)
+        after.restore(*kept)
         assert before_cut + judged(after, rows.iloc[cut:]) == found
 
 
@@ -696,10 +919,37 @@ def test_a_price_of_zero_does_not_end_a_stream():
     json.dumps(found, allow_nan=False)
 
 
-def test_what_a_stream_cannot_do_is_refused_before_a_row():
-    detector = preprocessing_detector(prices(), resample="2D")
-    with pytest.raises(ParameterError, match="one that resamples to '2D'"):
-        Stream(detector)
+@pytest.mark.parametrize("settings", [{"resample": "72h"}, {"resample": "W-FRI", "form": "returns"},
+                                      {"resample": "72h", "statistic": "count"}])  # fmt: skip
+def test_a_stream_is_resampled_as_in_training(settings):
+    rows = prices(800).drop(prices(800).index[[*range(100, 111), *range(200, 205)]])
+    detector = preprocessing_detector(rows.iloc[:500], **settings)
+    found = judged(Stream(detector), rows, at_once=1)
+    scores = detector.decision_function(rows).iloc[:-1]  # the last step may not be complete
+    assert [record["time"] for record in found] == [str(time) for time in scores.index]
+    said = [np.nan if record["score"] is None else record["score"] for record in found]
+    np.testing.assert_allclose(said, scores, rtol=1e-4, atol=1e-6)
+    assert judged(Stream(detector), rows, at_once=70) == found
+    for cut in (2, 130, 131, 204, 500):
+        before, after = Stream(detector), Stream(detector)
+        before_cut = judged(before, rows.iloc[:cut])
+        assert len(before.recent) < 60
+        kept = before.recent, before.before, before.counts
+        after = Stream(detector)
+        after.restore(*kept)
+        assert before_cut + judged(after, rows.iloc[cut:]) == found
+
+
+def test_a_hole_longer_than_what_a_score_rests_on_is_a_gap_for_a_detector_that_resamples():
+    detector = preprocessing_detector(prices(), resample="48h")
+    rows = prices().iloc[:50]
+    rows = pd.concat([rows, rows.shift(freq="3000D")])
+    found = judged(Stream(detector), rows)
+    assert len(found) < 52
+    assert [record["gap"] for record in found if "gap" in record] == ["2951 days, 0:00:00"]
+
+
+def test_a_gap_rule_of_training_is_the_only_one():
     detector = preprocessing_detector(prices(), max_gap=5.0)
     with pytest.raises(ParameterError, match=r"`gap` must be left out.*max_gap=5"):
         Stream(detector, gap=3.0)

@@ -17,7 +17,7 @@ def values():
     rows = results.read(ROOT / "data" / "results" / "study.jsonl.gz")
     rows = rows[rows["rule"] == RULE]
     archive = rows[rows["collection"] == "ucr"]
-    table, hits = (comparison.by_source(archive, name) for name in ("vus_pr", "ucr_hit"))
+    table = comparison.by_source(archive, "vus_pr")
     mean, seconds = table.mean(), archive.groupby("detector")["fit_seconds"].mean()
     over = comparison.difference(table["lstm_autoencoder"], table["lstm_forecaster"])
     below = comparison.difference(table["lstm_autoencoder"], table["nearest_neighbour"])

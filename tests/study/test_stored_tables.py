@@ -8,7 +8,11 @@ from lib.study import results, run
 
 TABLES = sorted((ROOT / "data" / "results").glob("*.jsonl.gz"))
 # Remove a name as soon as its table is computed anew: `strict` then fails the test until it is.
-STALE = {"study.jsonl.gz": "made by four earlier versions of the code"}
+STALE = {
+    "study.jsonl.gz": "after it one line was mended for a series with room for a single block: two "
+    "runs that had failed were run again, and no other run has such a series",
+    "tuning.jsonl.gz": "made before names in the metrics changed; no computation did",
+}
 
 
 def others(rows, code):
