@@ -12,8 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.data import downloads, ucr
-from lib.data.reading import group_names, read_csv, read_table
-from lib.data.times import time_index
+from lib.data.reading import group_names, read_csv
 from lib.errors import did_you_mean
 
 # The options of `read_csv` that are a choice of whoever has the file.
@@ -71,8 +70,8 @@ def load(name):
     entry = entries[name]
     path, time = DATA_DIR / entry.pop("file"), entry.pop("time", None)
     if entry.pop("text", False):
-        table = read_table(path)
-        frame = table.drop(columns=time).set_index(time_index(table[time], path))
+        frame = pd.read_csv(path, index_col=time, parse_dates=True)
+        frame.index = frame.index.as_unit("us")
     else:
         frame = read_csv(path, time=time, allow_missing=True)
     if "anomaly" in frame:

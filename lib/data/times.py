@@ -24,40 +24,6 @@ _UNIX = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
 _DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
-def time_index(values, path, day_first=False, time_format=None):
-    """Return a column of times as an index that strictly increases.
-
-    Parameters
-    ----------
-    values : pandas.Series
-        The times as text or numbers, shape (n_rows,).
-    path : pathlib.Path
-        The file they come from, for the error message.
-    day_first : bool, default=False
-        Read 01/02/2014 as 1 February.
-    time_format : str, optional
-        As `read_csv` takes it.
-
-    Returns
-    -------
-    pandas.DatetimeIndex or pandas.Index
-        Without time zone, in microseconds, named after the column; numbers if it is a counter.
-
-    Raises
-    ------
-    DataError
-        If a cell is not a time, or the times are unsorted or repeated.
-
-    Examples
-    --------
-    >>> time_index(pd.Series(["02-Jan-86", "03-Jan-86"]), "a.csv").year.tolist()
-    [1986, 1986]
-    """
-    times = read_times(values, path, day_first, time_format, [])
-    check_order(times, values, path)
-    return as_index(times.rename(values.name))
-
-
 def check_time_format(time_format):
     """Check what can be known of a format before there is a cell to read."""
     words = ("unix", *_UNIX, "counter")
