@@ -198,14 +198,14 @@ class Preprocessing:
         return np.diff(np.log(positive), axis=0)
 
 
-def prepare(series, resample="", form="levels"):
+def prepare(series, resample="", form="levels", statistic=""):
     """Bring a whole series into the rows that a detector learns from, gaps left aside.
 
     Parameters
     ----------
     series : DataFrame of n_times rows and n_features columns
         NaN is a missing value.
-    resample, form : str
+    resample, form, statistic : str
         As in `Preprocessing`.
 
     Returns
@@ -227,7 +227,7 @@ def prepare(series, resample="", form="levels"):
     >>> prepare(pd.DataFrame({"close": [1.0, np.e]}), form="returns")["close"].tolist()
     [1.0]
     """
-    preprocessing = Preprocessing(form, resample).fit(series)
+    preprocessing = Preprocessing(form, resample, statistic).fit(series)
     rows = preprocessing.rows(series).astype("float64")
     ((start, values, _),) = preprocessing.pieces(rows)
     return pd.DataFrame(values, rows.index[start:], rows.columns)

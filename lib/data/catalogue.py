@@ -4,6 +4,7 @@ All take the same path through the checks of `lib.data.reading`. What comes out 
 with a time index and float64 columns, or one sentence on what is wrong.
 """
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -11,11 +12,15 @@ from pathlib import Path
 import pandas as pd
 
 from lib.data import downloads, ucr
-from lib.data.reading import read_csv, read_table, time_index
-from lib.errors import DataError, did_you_mean
+from lib.data.reading import group_names, read_csv
+from lib.errors import did_you_mean
 
-__all__ = ["DATA_DIR", "DataError", "catalogue", "did_you_mean", "load", "read_csv"]
-
+# The options of `read_csv` that are a choice of whoever has the file.
+OPTIONS = tuple(
+    name
+    for name in inspect.signature(read_csv).parameters
+    if name not in ("path", "min_rows", "allow_missing")
+)
 DATA_DIR = Path(__file__).resolve().parents[2] / "data"
 
 
@@ -65,8 +70,8 @@ def load(name):
     entry = entries[name]
     path, time = DATA_DIR / entry.pop("file"), entry.pop("time", None)
     if entry.pop("text", False):
-        table = read_table(path)
-        frame = table.drop(columns=time).set_index(time_index(table[time], path))
+        frame = pd.read_csv(path, index_col=time, parse_dates=True)
+        frame.index = frame.index.as_unit("us")
     else:
         frame = read_csv(path, time=time, allow_missing=True)
     if "anomaly" in frame:
@@ -76,15 +81,16 @@ def load(name):
     return frame
 
 
-def open_series(source, *, column, time, **options):
+def open_series(source, **options):
     """Open columns of a shipped data set or of a CSV file, whichever `source` names.
 
     Parameters
     ----------
     source : str
         A name that `catalogue` lists, or the path of a CSV file.
-    column, time, **options
-        As in `read_csv`.
+    **options
+        As in `read_csv`. An empty text and a 0 stand for the default, as a notebook's parameters
+        have them; only `max_gap=0` is what it says.
 
     Returns
     -------
@@ -98,12 +104,53 @@ def open_series(source, *, column, time, **options):
 
     Examples
     --------
-    >>> open_series("nasdaq", column="Close", time="Date").shape
+    >>> open_series("nasdaq", column="Close", time="Date", skip_rows=0, decimal="auto").shape
     (5031, 1)
     """
+    return read_csv(_path(source), **_given(options))
+
+
+def open_groups(source, group, **options):
+    """Return the names of the series in one file, each with the `where` that reads it.
+
+    Parameters
+    ----------
+    source, **options
+        As in `open_series`.
+    group : str
+        The column that names the series of each row; "" for a file of one series.
+
+    Returns
+    -------
+    dict of str to list of str
+        `{"": [...]}` for a file of one series.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `lib.data.reading.group_names`.
+
+    Examples
+    --------
+    >>> open_groups("nasdaq", "")
+    {'': []}
+    """
+    where = [options["where"]] if options.get("where") else []
+    if not group:
+        return {"": where}
+    used = ("separator", "skip_rows", "names", "where")
+    layout = {key: value for key, value in _given(options).items() if key in used}
+    found = group_names(_path(source), group, **layout)
+    return {name: [*where, f"{group}={name}"] for name in found}
+
+
+def _path(source):
     entries = _entries()
-    path = DATA_DIR / entries[source]["file"] if source in entries else source
-    return read_csv(path, column=column, time=time, **options)
+    return DATA_DIR / entries[source]["file"] if source in entries else source
+
+
+def _given(options):
+    return {key: value for key, value in options.items() if value or key == "max_gap"}
 
 
 def catalogue():

@@ -10,10 +10,9 @@ import os
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from lib.data.reading import read_csv, read_table, time_index
+from lib.data.reading import read_csv
 from lib.errors import DataError
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -142,8 +141,22 @@ def listing():
     return pd.DataFrame(rows)[["name", "title", "rows", "bytes", "licence", "here"]]
 
 
+def check(name, entry):
+    """Raise what `read` raises if a file of a series is missing, or is another one."""
+    for part in parts(entry):
+        path = folder() / part["file"]
+        if not path.exists():
+            command = f"`python -m lib fetch {name}`"
+            raise FileNotFoundError(f"{name} does not ship: {command} fetches it. No file {path}.")
+        if not is_here(part):
+            raise DataError(
+                f"{path} must have the size and SHA-256 in data/downloads.toml. Received: another "
+                f"content, {path.stat().st_size:,} bytes. `python -m lib fetch {name}` renews it."
+            )
+
+
 def read(name):
-    """Read a series that has been fetched.
+    """Read a series that has been fetched, but for those of UCR.
 
     Parameters
     ----------
@@ -163,36 +176,18 @@ def read(name):
         If a file is not the one it should be.
     """
     entry = entries()[name]
-    for part in parts(entry):
-        path = folder() / part["file"]
-        if not path.exists():
-            command = f"`python -m lib fetch {name}`"
-            raise FileNotFoundError(f"{name} does not ship: {command} fetches it. No file {path}.")
-        if not is_here(part):
-            raise DataError(
-                f"{path} must have the size and SHA-256 in data/downloads.toml. Received: another "
-                f"content, {path.stat().st_size:,} bytes. `python -m lib fetch {name}` renews it."
-            )
+    check(name, entry)
     frame = READERS[name.partition("_")[0]](folder() / entry["file"], entry)
     words = {"source": entry["recording"], "family": entry["kind"]} if "kind" in entry else {}
     frame.attrs = {"name": name, **{key: entry[key] for key in META if key in entry}, **words}
     return frame
 
 
-def _read_ucr(path, entry):
-    """One number after the other; the name of the file holds what is trained on and labelled."""
-    values = np.array(path.read_text(encoding="ascii").split(), dtype=float)
-    steps = pd.RangeIndex(len(values), name="step")
-    first, last = entry["anomaly"]
-    return pd.DataFrame({"value": values, "anomaly": (steps >= first - 1) & (steps < last)}, steps)
-
-
 def _read_nab(path, entry):
     """A time and a value in each line; the labels are spans of time in a file of their own."""
     # Some files hold an hour twice, as clocks were put back; the second is left out.
-    table = read_table(path).drop_duplicates("timestamp")
-    index = time_index(table["timestamp"], path).rename("time")
-    frame = pd.DataFrame({"value": table["value"].to_numpy(float), "anomaly": False}, index)
+    frame = read_csv(path, time="timestamp", max_gap=0, repeated="first").rename_axis("time")
+    frame["anomaly"] = False
     labels = (folder() / entry["labels"]["file"]).read_text(encoding="utf-8")
     for first, last in json.loads(labels)[entry["key"]]:
         frame.loc[first:last, "anomaly"] = True
@@ -201,7 +196,7 @@ def _read_nab(path, entry):
 
 def _read_skab(path, entry):
     """Eight sensors and two columns of labels; the normal run has none."""
-    frame = read_csv(path, time="datetime", sep=";", max_gap=None).rename_axis("time")
+    frame = read_csv(path, time="datetime", separator=";", max_gap=0).rename_axis("time")
     labels = [name for name in ("anomaly", "changepoint") if name in frame]
     return frame.astype(dict.fromkeys(labels, bool))
 
@@ -211,4 +206,4 @@ def _read_klse(path, entry):
     return read_csv(path, time="Date").rename_axis("date")
 
 
-READERS = {"ucr": _read_ucr, "nab": _read_nab, "skab": _read_skab, "klse": _read_klse}
+READERS = {"nab": _read_nab, "skab": _read_skab, "klse": _read_klse}

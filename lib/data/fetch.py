@@ -8,7 +8,6 @@ import os
 import re
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -71,17 +70,13 @@ def overview():
     list of tuple
         `(name, what, size, licence, here)`, all text.
     """
-    rows, known = [("name", "what", "size", "licence", "here")], downloads.entries()
+    rows = [("name", "what", "size", "licence", "here")]
     for name, part in downloads.archives().items():
         shared, here = downloads.family(name), (downloads.folder() / part["file"]).is_file()
         size = f"{part['bytes'] / 1e6:.0f} MB"
         rows.append((name, shared["title"], size, shared["licence"], "yes" if here else "no"))
     for one in downloads.listing().itertuples():
-        entry = known[one.name]
-        if "url" in entry:
-            size = f"{one.bytes / 1e6:.2f} MB"
-        else:
-            size = f"{entry['archive']['bytes'] / 1e6:.0f} MB, an archive"
+        size = f"{one.bytes / 1e6:.2f} MB"
         rows.append((one.name, one.title, size, one.licence, "yes" if one.here else "no"))
     return rows
 
@@ -110,23 +105,20 @@ def fetch(name):
     for part in downloads.parts(entry):
         if not downloads.is_here(part):
             path = downloads.folder() / part["file"]
-            source = part if "url" in part else entry["archive"]
             try:
-                if source is not part and not downloads.is_here(source):
-                    _store(source, downloads.folder() / source["file"], _download)
-                _store(part, path, _download if source is part else _unpacker(source))
+                _store(part, path)
             except OSError as error:
-                raise FetchError(_message(name, source, error)) from error
+                raise FetchError(_message(name, part, error)) from error
             fetched.append(path)
     return fetched
 
 
-def _store(part, path, get):
-    """Let `get` write a file beside its place; move it there once it is the right one."""
+def _store(part, path):
+    """Download a file beside its place; move it there once it is the right one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as scratch:
         new = Path(scratch) / "new"
-        get(part, new)
+        _download(part, new)
         data = new.read_bytes()
         if not downloads.is_right(data, part):
             same = "the right number" if len(data) == part["bytes"] else f"{part['bytes']:,} due"
@@ -140,20 +132,6 @@ def _download(part, new):
     show = sys.stderr.isatty()
     get = pooch.HTTPDownloader(progressbar=show, chunk_size=CHUNK, timeout=TIMEOUT)
     get(part["url"], str(new), None)
-
-
-def _unpacker(archive):
-    """Return a function that takes a file out of an archive, wherever in it the file lies."""
-
-    def unpack(part, new):
-        wanted = Path(part["file"]).name
-        with zipfile.ZipFile(downloads.folder() / archive["file"]) as opened:
-            inside = [name for name in opened.namelist() if name.rpartition("/")[2] == wanted]
-            if not inside:
-                raise FetchError(f"the archive holds no {wanted}")
-            new.write_bytes(opened.read(inside[0]))
-
-    return unpack
 
 
 def _message(name, source, error):

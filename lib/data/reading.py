@@ -11,46 +11,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.errors import DataError, did_you_mean, whole
+from lib.data.refusals import quoted, refuse, refuse_rows, shown
+from lib.data.times import MONTH, as_index, check_order, check_time_format, read_times
+from lib.errors import did_you_mean, whole
 
 MAX_BYTES = 500_000_000  # about 20 million rows of one sensor
 HEAD_BYTES = 1 << 20  # enough to tell lines of text from nonsense before reading the rest
+JOINED = ("first", "last", "mean", "sum", "min", "max", "count")  # what equal times become
 TAGS = 50  # more values than these in a column are no names of sensors
 MISSING = {"", "na", "nan", "null", "none", "n/a", "#n/a", "<na>", "-nan"}  # as pandas reads them
 
 # What a cell looks like; a number, a date or a time of day begins with a digit, or a month.
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_DATA = re.compile(rf"[-+(\"']*[.,]?\d.*|[-+]?inf(?:inity)?|{_MONTH}[-/. ,]+\d.*", re.I | re.S)
-_CLOCK = r"(?:[T ,]+(\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?)( ?[AP]M)?)?((?:Z|[-+]\d\d:?\d\d)?)"
-_DAY = re.compile(
-    rf"(\d{{1,4}}|{_MONTH})([-/. ])(\d{{1,2}}|{_MONTH})\2(\d{{4}}|\d\d){_CLOCK}", re.I
-)
-_YEAR_OF_MONTH = re.compile(rf"({_MONTH}|\d{{1,2}}|\d{{4}})[-/. ](\d{{4}}|\d\d)", re.I)
-_ZONE = re.compile(r"^(.*\d(?: ?[AaPp][Mm])?) ?\(?([A-Z]{3,5})\)?$")
-_HOUR_24 = re.compile(r"(?<=[T ])24:00(?::00(?:\.0+)?)?")
-_ZONES = {  # hours from UTC: those of RFC 2822, and of Europe
-    **{"UTC": 0, "GMT": 0, "UCT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3},
-    **{"MEZ": 1, "MESZ": 2, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6},
-    **{"PST": -8, "PDT": -7},
-}  # fmt: skip
-# Unix times between 1973 and 2286, in these units; what is smaller counts something else.
-_UNIX = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
-_DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_DATA = re.compile(rf"[-+(\"']*[.,]?\d.*|[-+]?inf(?:inity)?|{MONTH}[-/. ,]+\d.*", re.I | re.S)
 
 
-def refuse(what, rule, received, hint=""):
-    """Raise a DataError in the form that all of them share.
-
-    Examples
-    --------
-    >>> refuse("a.csv", "have at least 2 rows", 1)
-    Traceback (most recent call last):
-    lib.errors.DataError: a.csv must have at least 2 rows. Received: 1.
-    """
-    raise DataError(f"{what} must {rule}. Received: {received}.{hint}")
-
-
-def read_table(path, sep=",", *, text=(), missing=(), skip_rows=None, names=None):
+def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, names=None):
     """Read the cells of a CSV file, plain or compressed as .bz2.
 
     Parameters
@@ -58,10 +33,11 @@ def read_table(path, sep=",", *, text=(), missing=(), skip_rows=None, names=None
     path : pathlib.Path
         A UTF-8 text file with a header line. Lines that begin with "#" may stand above it, and
         lines of units or tickers below it.
-    sep : str, default=","
-        The one character between columns, or "auto" to take it from the header.
+    separator : str, default=","
+        The one character between columns, "tab", or "auto" to take it from the header.
     text : callable or list of str, default=()
-        The columns that stay text as it stands; a callable gets all names and returns these.
+        The columns that stay text as it stands; a callable gets all names and the cells of the
+        first rows, and returns these names.
     missing : list of str, default=()
         Cells that mean "no reading", besides empty ones, such as "?" or "-999".
     skip_rows : int, optional
@@ -83,9 +59,7 @@ def read_table(path, sep=",", *, text=(), missing=(), skip_rows=None, names=None
     DataError
         If it is too large, no UTF-8 text, empty, or no table with this separator.
     """
-    one = isinstance(sep, str) and len(sep) == 1 and sep.isascii() and sep not in '"\r\n'
-    if not one and sep != "auto":
-        raise ValueError(f"`sep` must be one character. Received: sep={sep!r}.")
+    sep = _checked_separator(separator)
     if skip_rows is not None:
         skip_rows = whole("skip_rows", skip_rows, 0)
     _check_path(path)
@@ -94,17 +68,35 @@ def read_table(path, sep=",", *, text=(), missing=(), skip_rows=None, names=None
     notes = []
     top = _top(data)
     if sep == "auto":
-        sep = max(";\t|,", key=top[_above(top, skip_rows)].count)
-        notes.append(f"The separator is {sep!r}, as in the header.")
+        sep = _separator_of(top[_above(top, skip_rows)], notes)
     data = _without_empty_end(data, sep, notes)
     names, below, more = _header(top, path, sep, skip_rows, names)
-    keep = text(names) if callable(text) else text
+    keep = text(names, [cells for cells, _ in _split(top[below:], sep)]) if callable(text) else text
     table = _parse(data, path, sep, names, below, keep, missing)
     if table.empty:
         refuse(path, "have rows of data", "a header line only")
     table.index = pd.RangeIndex(below - 1, below - 1 + len(table))
     table.attrs["notes"] = [*more, *notes]
     return table
+
+
+def _checked_separator(separator):
+    """Return the separator as one character, or "auto"."""
+    sep = "\t" if separator == "tab" else separator
+    one = isinstance(sep, str) and len(sep) == 1 and sep.isascii() and sep not in '"\r\n'
+    if not one and sep != "auto":
+        what = "one character, 'tab' or 'auto'"
+        raise ValueError(f"`separator` must be {what}. Received: {separator=}.")
+    return sep
+
+
+def _separator_of(line, notes):
+    """Return the separator that a header shows, a comma if it shows none."""
+    sep = max(";\t|,", key=line.count)
+    if sep == "," or sep not in line:
+        return ","
+    notes.append(f"The separator is {sep!r}, as in the header.")
+    return sep
 
 
 def _top(data):
@@ -184,7 +176,9 @@ def _check_header(line, names, path, sep):
     """Refuse a header with another separator, and a row of data in its place."""
     other = max(";\t|,", key=line.count)
     if sep not in line and other in line and len(names) == 1:
-        refuse(path, f"be separated by {sep!r}", f"a header with {other!r}; pass sep={other!r}")
+        refuse(
+            path, f"be separated by {sep!r}", f"a header with {other!r}; pass separator={other!r}"
+        )
     if _is_row_of_numbers(names):
         cells = ", ".join(map(repr, names[:4]))
         more = " Name its columns with `names`, or write a line of names above it."
@@ -218,7 +212,7 @@ def _is_row_of_numbers(cells):
 def _is_plain(cell):
     """Tell whether a cell is a number or a time, and not a name such as "2m temperature"."""
     return (
-        _is_data(cell) and re.search(r"[A-Za-z]{3,}", re.sub(_MONTH, "", cell, flags=re.I)) is None
+        _is_data(cell) and re.search(r"[A-Za-z]{3,}", re.sub(MONTH, "", cell, flags=re.I)) is None
     )
 
 
@@ -254,7 +248,7 @@ def _extra_headers(rows, width):
 
 def _distinct(names, notes):
     """Return names that differ, and never an empty one, as pandas would."""
-    names = [name if name else f"Unnamed: {i}" for i, name in enumerate(names)]
+    names = [" ".join(name.splitlines()) or f"Unnamed: {i}" for i, name in enumerate(names)]
     seen, twice = set(), sorted({name for name in names if names.count(name) > 1})
     for i, name in enumerate(names):
         more = 0
@@ -263,21 +257,22 @@ def _distinct(names, notes):
             names[i] = f"{name}.{more}"
         seen.add(names[i])
     if twice:
-        notes.append(f"The header has these names more than once: {_quoted(twice)}.")
+        notes.append(f"The header has these names more than once: {quoted(twice)}.")
     return names
-
-
-def _quoted(names):
-    """Return a list of names as part of a sentence, not longer than one can read."""
-    shown = ", ".join(map(repr, names[:20]))
-    return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def _check_path(path):
     """Check all that can be known without opening the file."""
-    if not path.exists():
-        near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.csv")])
-        raise FileNotFoundError(f"{path} does not exist.{near}")
+    others = []
+    try:
+        is_there = path.exists()
+        others = [other.name for other in path.parent.glob("*.csv")] if not is_there else []
+    except PermissionError:
+        raise
+    except (OSError, ValueError):  # no name of a file at all, as one too long or with a zero byte
+        is_there = False
+    if not is_there:
+        raise FileNotFoundError(f"{path} does not exist.{did_you_mean(path.name, others)}")
     if path.is_dir():
         raise IsADirectoryError(f"{path} must be a CSV file. Received: a folder.")
     if not path.is_file():
@@ -324,13 +319,15 @@ def _check_text(data, path):
 
 def _parse(data, path, sep, names, skip, text, missing):
     """Let pandas read the cells, and take its warnings for what they are."""
+    # Empty lines for those above the data, so that pandas counts as the file does.
+    rest = data.split(b"\n", skip)[skip] if data.count(b"\n") >= skip else b""
     bad_shape = pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError
     try:
         with warnings.catch_warnings():
             # Too many cells in every line are only a warning to pandas, which then drops them.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                io.BytesIO(data),
+                io.BytesIO(b"\n" * skip + rest),
                 sep=sep,
                 encoding="utf-8-sig",
                 header=None,
@@ -356,7 +353,7 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     *,
     column=None,
     time=None,
-    sep=",",
+    separator=",",
     day_first=False,
     max_gap=10,
     min_rows=2,
@@ -369,6 +366,7 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     skip_rows=None,
     names=None,
     exclude=(),
+    where=(),
     tag=None,
     value=None,
 ):
@@ -379,26 +377,26 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     path : str or pathlib.Path
         A UTF-8 text file with a header line.
     column : str or list of str, optional
-        The column or columns to read; by default all that hold numbers, but for `time`, for
-        counters of rows and for columns of one value only.
+        The column or columns to read, such as "Open,Close"; by default all that hold numbers, but
+        for `time`, for counters of rows and for columns of one value only.
     time : str or list of str, optional
         The column of times; by default rows are counted and the index is called "step".
         Date and time of day may stand in two: "Date,Time" or a list. See `time_format`.
-    sep : str, default=","
-        The one character between columns, or "auto" to take it from the header.
+    separator : str, default=","
+        The one character between columns, "tab", or "auto" to take it from the header.
     day_first : bool, default=False
         Read 01/02/2014 as 1 February instead of 2 January: the file alone cannot tell.
         01.02.2014 is always 1 February.
-    max_gap : float or None, default=10
+    max_gap : float, default=10
         The longest step in time that is no gap, in median steps. Ten lets pass all weekends and
-        holidays of a daily market series (7 days in September 2001), None any step.
+        holidays of a daily market series (7 days in September 2001), 0 any step.
     min_rows : int, default=2
         The fewest rows that will do, such as those of one window.
     allow_missing : bool, default=False
         Let empty cells pass as NaN.
-    repeated : {"refuse", "first"}, default="refuse"
-        What becomes of rows with a time that stood in the file before, such as the hour that
-        comes twice when summer ends: an error, or only the first of them is kept.
+    repeated : {"refuse", "first", "last", "mean", "sum", "min", "max", "count"}, default="refuse"
+        What becomes of rows with the same time, such as several events a second, or the hour that
+        comes twice when summer ends: an error, or one row, that is one of them or what they make.
     time_format : str, optional
         As in `datetime.strptime`, such as "%d/%m/%Y %H:%M"; or "unix", "s", "ms", "us", "ns" for
         Unix time; or "counter". By default any one common form will do:
@@ -417,6 +415,8 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
         The names of all columns of a file without a header line, such as "time,temperature".
     exclude : str or list of str, default=()
         Columns to leave out where `column` names none.
+    where : str or list of str, default=()
+        Only rows with these cells, such as "machine=A" or "machine=A,tag=temperature".
     tag, value : str, optional
         For a file in long format, one row for each time and sensor: the column that names the
         sensor, and the one of its readings (by default the only one of numbers). Each sensor
@@ -427,8 +427,8 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     pandas.DataFrame
         Float64 columns, shape (n_rows, n_features), over a DatetimeIndex, a counter of the file
         or a count of rows. Its `attrs` hold `name`, `title`, `rows`, an empty `unit`, `dropped`
-        (the rows with a repeated time that were left out) and `notes`, plain sentences on what
-        was left out, sorted or taken for granted.
+        (the rows left out as their time is repeated or by `where`) and `notes`, plain sentences
+        on what was left out, sorted or taken for granted.
 
     Raises
     ------
@@ -448,46 +448,128 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     """
     path = Path(path)
     _check_options(time, repeated, time_format, decimal, thousands, tag, value)
-    layout = {"skip_rows": skip_rows, "names": None if names is None else _listed(names)}
-    strict = decimal != "." or thousands is not None
-
-    def text(header):
-        # Numbers are read as text where a strict look at their signs is asked for.
-        wanted = [*_time_columns(time, header, path), *([tag] if tag in header else [])]
-        return header if strict else wanted
-
-    table = read_table(path, sep, text=text, missing=_listed(missing), **layout)
+    table, sign, dropped = _table(
+        path, separator, time, tag, where, decimal, thousands, missing, skip_rows, names
+    )
     notes = table.attrs.pop("notes")
     if len(table) < min_rows:
         refuse(path, f"have at least {min_rows} rows of data", f"{len(table)}")
-    decimal = _convert(table, decimal, thousands, notes) if strict else decimal
-    clock = _time_columns(time, table.columns, path)
-    rows = None  # the time of each row, and the cell that it comes from
+    clock, rows = _time_columns(time, table.columns, path), None
     if clock:
         cells = _joined(table, clock)
-        rows = pd.DataFrame({"time": _times(cells, path, day_first, time_format, notes)})
-        rows["cell"] = cells
-        table, rows, clock = _one_series(table, rows, tag, value, clock, column, path)
+        times = read_times(cells, path, day_first, time_format, notes)
+        rows = pd.DataFrame({"time": times, "cell": cells})  # of each row, and where it comes from
+        table, rows, clock = _one_series(table, rows, tag, value, clock, column, exclude, path)
     chosen = _choose(table, column, clock, exclude, path, notes)
-    if rows is not None:
-        table, rows = _in_order(table, rows, repeated, path, notes)
-    frame = _columns(table, chosen, column, path, allow_missing, decimal, notes)
+    frame = _columns(table, chosen, column, path, allow_missing, sign, notes)
     if rows is None:
         frame.index = pd.RangeIndex(len(frame), name="step")
     else:
-        frame.index = _as_index(rows["time"].rename(cells.name))
+        beside = _tags_beside(table, [*clock, *chosen])
+        frame, rows, joined = _in_order(frame, rows, repeated, path, beside, notes)
+        dropped += joined
+        frame.index = as_index(rows["time"].rename(cells.name))
         _check_gaps(frame.index, path, max_gap)
     _note_markers(frame, notes)
     frame.attrs = {"name": path.stem, "title": path.name, "rows": len(frame), "unit": ""}
-    frame.attrs |= {"dropped": 0 if rows is None else rows.attrs["dropped"], "notes": notes}
+    frame.attrs |= {"dropped": dropped, "notes": notes}
     return frame
+
+
+def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_rows, names):
+    """Return the rows that are asked for, the decimal sign, and how many other rows there were."""
+    sign = decimal
+
+    def text(header, top):
+        # Numbers are read as text where a strict look at their signs is asked for.
+        nonlocal sign
+        if decimal == "auto":
+            sign = {",": ".", ".": ","}.get(thousands) or _decimal_of(top)
+        if sign != "." or thousands:
+            return header
+        named = [*_time_columns(time, header, path), *([tag] if tag in header else [])]
+        return [*named, *(name for name, _ in _conditions(where, header, path))]
+
+    layout = {"skip_rows": skip_rows, "names": None if names is None else _listed(names)}
+    table = read_table(path, separator, text=text, missing=_listed(missing), **layout)
+    notes = table.attrs["notes"]
+    table, dropped = _only(table, where, path, notes)
+    if decimal == "auto" and sign == ",":
+        notes.append(f"The decimal sign is {sign!r}, as in the cells.")
+    if sign != "." or thousands:
+        table = _convert(table, sign, thousands)
+    table.attrs["notes"] = notes
+    return table, sign, dropped
+
+
+def group_names(path, group, *, separator=",", skip_rows=None, names=None, where=()):
+    """Return the names of the series that stand in one file, one below or between the other.
+
+    Parameters
+    ----------
+    path, separator, skip_rows, names, where
+        As in `read_csv`.
+    group : str
+        The column that says which series a row belongs to.
+
+    Returns
+    -------
+    list of str
+        Its values, in the order of the file; `read_csv` reads one with `where="<group>=<name>"`.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `read_csv`; and if the column is empty in a row, or holds one value, or more than 50.
+    """
+    path = Path(path)
+    listed = None if names is None else _listed(names)
+    table = read_table(path, separator, text=lambda header, _: header, skip_rows=skip_rows,
+                       names=listed)  # fmt: skip
+    (group,) = _require([group], table.columns, path)
+    table, _ = _only(table, where, path, [])
+    refuse_rows(table[group].isna(), table[group], path, "name a series in each line")
+    found = table[group].str.strip().unique().tolist()
+    if not 2 <= len(found) <= TAGS:
+        rule = f"hold 2 to {TAGS} values, each the name of a series"
+        refuse(f"{path}: column {group!r}", rule, len(found))
+    return found
+
+
+def _conditions(where, columns, path):
+    """Return the column and the cell of each condition."""
+    found = []
+    # A comma parts conditions, but for one within a cell: "place=Paris, France".
+    parts = re.split(r",(?=[^,=]+=)", where) if isinstance(where, str) else list(where)
+    for one in filter(None, parts):
+        name, equals, cell = (part.strip() for part in one.partition("="))
+        if not equals:
+            raise ValueError(f"`where` must be such as 'machine=A'. Received: where={where!r}")
+        found += [(*_require([name], columns, path), cell)]
+    return found
+
+
+def _only(table, where, path, notes):
+    """Return the rows that `where` asks for, and how many others there were."""
+    keep = np.ones(len(table), bool)
+    for name, cell in _conditions(where, table.columns, path):
+        values = table[name].astype("str").str.strip()
+        if not (values == cell).any():
+            what = quoted(sorted(values.dropna().unique())[:20])
+            refuse(f"{path}: column {name!r}", f"hold {cell!r}, as `where` says", what)
+        keep &= (values == cell).to_numpy(bool, na_value=False)
+    dropped = int((~keep).sum())
+    if dropped:
+        notes.append(f"Rows left out, as they are not those of `where`: {dropped}.")
+    return table[keep], dropped
 
 
 def _check_options(time, repeated, time_format, decimal, thousands, tag, value):
     """Check what can be known of the options before there is a file to read."""
-    if repeated not in ("refuse", "first"):
-        raise ValueError(f"`repeated` must be 'refuse' or 'first'. Received: {repeated=}")
-    _check_time_format(time_format)
+    if repeated not in ("refuse", *JOINED):
+        words = ", ".join(map(repr, JOINED))
+        raise ValueError(f"`repeated` must be 'refuse' or one of {words}. Received: {repeated=}")
+    check_time_format(time_format)
     if decimal not in (".", ",", "auto"):
         raise ValueError(f"`decimal` must be '.', ',' or 'auto'. Received: {decimal=}")
     signs = (None, *",. '_\u00a0\u202f")
@@ -500,20 +582,17 @@ def _check_options(time, repeated, time_format, decimal, thousands, tag, value):
         raise ValueError(f"`time` must name a column where `tag` does. Received: {time=}, {tag=}")
 
 
-def _check_time_format(time_format):
-    """Check what can be known of a format before there is a cell to read."""
-    words = ("unix", *_UNIX, "counter")
-    text = isinstance(time_format, str)
-    if time_format is not None and not (text and (time_format in words or "%" in time_format)):
-        rule = f"a format such as '%d/%m/%Y %H:%M', or one of {', '.join(words)}"
-        raise ValueError(f"`time_format` must be {rule}. Received: {time_format=}")
-
-
 def _listed(names, known=()):
-    """Return names as a list; commas part them, but for one that is itself a known name."""
-    if isinstance(names, str):
-        names = [names] if names.strip() in known else names.split(",")
-    return [name for name in (str(name).strip() for name in names) if name]
+    """Return names as a list; commas part them, but for those within a name that is known."""
+    if not isinstance(names, str):
+        return [str(name).strip() for name in names]
+    parts, found = names.split(","), []
+    while parts:
+        ends = range(len(parts), 1, -1)
+        end = next((end for end in ends if ",".join(parts[:end]).strip() in known), 1)
+        found.append(",".join(parts[:end]).strip())
+        parts = parts[end:]
+    return [name for name in found if name]
 
 
 def _require(names, columns, path):
@@ -522,7 +601,7 @@ def _require(names, columns, path):
     for name in names:
         if name not in columns:
             refuse(
-                path, f"have a column {name!r}", _quoted(list(columns)), did_you_mean(name, columns)
+                path, f"have a column {name!r}", quoted(list(columns)), did_you_mean(name, columns)
             )
     return names
 
@@ -546,23 +625,21 @@ def _joined(table, clock):
     return first.where(table[clock].notna().all(axis=1)).rename(" ".join(clock))
 
 
-def _convert(table, decimal, thousands, notes):
+def _decimal_of(rows):
+    """Return the decimal sign that the cells of these rows show."""
+    cells = [cell for row in rows for cell in row]
+    commas = [cell for cell in cells if re.fullmatch(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?", cell)]
+    # "1,234" alone may be a thousand as well.
+    sure = any(not re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell) for cell in commas)
+    return "," if sure and not any(re.fullmatch(r"[-+]?\d*\.\d+", cell) for cell in cells) else "."
+
+
+def _convert(table, decimal, thousands):
     """Turn each column of which most cells are numbers, as these signs write them, into numbers.
 
-    Cells that are none stay text for the error. Returns the decimal sign.
+    Cells that are none stay text for the error.
     """
-    comma = r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?"
-    if decimal == "auto":
-        cells = pd.concat([table[name].dropna().str.strip() for name in table])
-        with_comma = cells[cells.str.fullmatch(comma)]
-        # "1,234" alone may be a thousand as well.
-        sure = (
-            not with_comma.empty and not with_comma.str.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}").all()
-        )
-        decimal = "," if sure and not cells.str.fullmatch(r"[-+]?\d*\.\d+").any() else "."
-        notes.append(f"The decimal sign is {decimal!r}, as in the cells.")
-        if thousands == decimal:
-            thousands = None
+    table = table.copy()
     part = f"[{re.escape(thousands)}]" if thousands else None
     whole_part = rf"(?:\d+|\d{{1,3}}(?:{part}\d{{3}})+)" if part else r"\d+"
     number = rf"[-+]?(?:{whole_part}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][-+]?\d+)?|[-+]?inf"
@@ -577,13 +654,12 @@ def _convert(table, decimal, thousands, notes):
             table[name] = pd.to_numeric(plain)
         else:
             table[name] = cells.astype(object).mask(fits, pd.to_numeric(plain.where(fits)))
-    return decimal
+    return table
 
 
 def _choose(table, column, clock, exclude, path, notes):
     """Return the names of the columns to read, all of which exist."""
-    names = [column] if isinstance(column, str) else list(column or [])
-    names = _require(names, table.columns, path)
+    names = _require(_listed(column or (), table.columns), table.columns, path)
     if column is None:
         # A column without a name is a count of rows, not a sensor.
         without = _require(_listed(exclude, table.columns), table.columns, path)
@@ -602,9 +678,9 @@ def _choose(table, column, clock, exclude, path, notes):
         names = [name for name in names if name not in counters]
         for left, what in ((texts, "text"), (counters, "a counter"), (empty, "nothing")):
             if left and names:
-                notes.append(f"Columns left out, as they hold {what}: {_quoted(left)}.")
+                notes.append(f"Columns left out, as they hold {what}: {quoted(left)}.")
     if not names:
-        refuse(path, "have a column of numbers to read", f"{column=}")
+        refuse(path, "have a column of numbers to read", quoted(list(table)))
     return names
 
 
@@ -639,28 +715,12 @@ def _columns(table, names, column, path, allow_missing, decimal, notes):
     constant = [name for name in frame if frame[name].nunique() < 2]
     if constant and (column is not None or len(constant) == len(frame.columns)):
         one = len(constant) == 1
-        what = f"{_show(table[constant[0]].iloc[0])} in every line"
-        which = f"column {constant[0]!r}" if one else f"columns {_quoted(constant)}"
+        what = f"{shown(table[constant[0]].iloc[0])} in every line"
+        which = f"column {constant[0]!r}" if one else f"columns {quoted(constant)}"
         refuse(f"{path}: {which}", "vary, or there is nothing to learn", what)
     if constant:
-        notes.append(f"Columns left out, as they hold one value only: {_quoted(constant)}.")
+        notes.append(f"Columns left out, as they hold one value only: {quoted(constant)}.")
     return frame.drop(columns=constant)
-
-
-def _refuse_rows(bad, values, path, rule, hint=""):
-    """Raise an error about the first of the rows marked in `bad`, if there are any."""
-    bad = np.asarray(bad)
-    if bad.any():
-        first, more = int(bad.argmax()), int(bad.sum()) - 1
-        also = f" and in {more} more" if more else ""
-        # The index counts lines of the file, also where rows have been left out.
-        what = f"{_show(values.iloc[first])} in line {values.index[first] + 2}{also}"
-        refuse(f"{path}: column {values.name!r}", rule, what, hint)
-
-
-def _show(cell):
-    """Return a cell as it stands in the file, in quotes if it is text."""
-    return repr(cell[:60]) if isinstance(cell, str) else str(cell)
 
 
 def _numbers(values, path, allow_missing, decimal="."):
@@ -669,10 +729,10 @@ def _numbers(values, path, allow_missing, decimal="."):
     text = (numbers.isna() & values.notna()).to_numpy()
     rule = f"hold numbers, with a decimal {'point' if decimal == '.' else 'comma'}"
     if text.any():
-        _refuse_rows(text, values, path, rule, _remedy(str(values.iloc[int(text.argmax())])))
+        refuse_rows(text, values, path, rule, _remedy(str(values.iloc[int(text.argmax())])))
     if not allow_missing:
-        _refuse_rows(numbers.isna(), numbers, path, "have a number in each line")
-    _refuse_rows(np.isinf(numbers), numbers, path, "hold finite numbers")
+        refuse_rows(numbers.isna(), numbers, path, "have a number in each line")
+    refuse_rows(np.isinf(numbers), numbers, path, "hold finite numbers")
     return numbers
 
 
@@ -709,283 +769,47 @@ def _note_markers(frame, notes):
                 )
 
 
-def time_index(values, path, day_first=False, time_format=None):
-    """Return a column of times as an index that strictly increases.
-
-    Parameters
-    ----------
-    values : pandas.Series
-        The times as text or numbers, shape (n_rows,).
-    path : pathlib.Path
-        The file they come from, for the error message.
-    day_first : bool, default=False
-        Read 01/02/2014 as 1 February.
-    time_format : str, optional
-        As `read_csv` takes it.
-
-    Returns
-    -------
-    pandas.DatetimeIndex or pandas.Index
-        Without time zone, in microseconds, named after the column; numbers if it is a counter.
-
-    Raises
-    ------
-    DataError
-        If a cell is not a time, or the times are unsorted or repeated.
-
-    Examples
-    --------
-    >>> time_index(pd.Series(["02-Jan-86", "03-Jan-86"]), "a.csv").year.tolist()
-    [1986, 1986]
-    """
-    times = _times(values, path, day_first, time_format, [])
-    _check_order(times, values, path)
-    return _as_index(times.rename(values.name))
-
-
-def _times(values, path, day_first, time_format, notes):
-    """Return the times of a column, each of which could be read."""
-    text = values.astype("str").str.strip().where(values.notna())
-    times = _read_times(text, day_first, time_format, notes)
-    if times is None:
-        times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
-    if time_format is None:
-        rule = "hold dates in one format (see also `time_format` and `day_first`)"
-    else:
-        rule = f"hold times as time_format={time_format!r} reads them"
-    _refuse_rows(times.isna(), values, path, rule)
-    if times.dtype.kind not in "iuf":
-        # One resolution, whichever this version of pandas would have chosen.
-        times = times.dt.as_unit("us")
-    return times
-
-
-def _read_times(text, day_first, time_format, notes):
-    """Return times or a counter, NaT where a cell could not be read, None if no cell could."""
-    if time_format == "counter":
-        numbers = pd.to_numeric(text, errors="coerce")
-        return numbers.where(np.isfinite(numbers.astype("float64")))
-    if time_format in ("unix", *_UNIX):
-        return _unix_times(text, None if time_format == "unix" else time_format)
-    if time_format is not None:
-        return _strptime(text, time_format)
-    filled = text.dropna()
-    if not filled.empty and filled.str.fullmatch(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?").all():
-        return _times_of_numbers(text, filled, notes)
-    return _parse_times(text, day_first, notes)
-
-
-def _times_of_numbers(text, filled, notes):
-    """Read a column of numbers: dates such as 20240131, Unix times by their size, or a counter."""
-    form = _DIGITS.get(len(filled.iloc[0]))
-    if form and (filled.str.len() == len(filled.iloc[0])).all():
-        times = _strptime(text, form)
-        read = times.dropna()
-        if len(read) == len(filled) and read.dt.year.between(1900, 2100).all():
-            notes.append(f"Times such as {filled.iloc[0]} were read as {form}.")
-            return times
-    times = _unix_times(text, None)
-    if times is not None:
-        unit = _unix_unit(pd.to_numeric(filled))
-        notes.append(f"Times such as {filled.iloc[0]} were read as Unix time in {unit}.")
-        return times
-    numbers = pd.to_numeric(text)
-    steps = numbers.dropna().diff().dropna()
-    if (steps >= 0).all() or (steps <= 0).all():
-        notes.append(f"Times such as {filled.iloc[0]} are a counter, no dates (see `time_format`).")
-        return numbers
-    return None
-
-
-def _unix_unit(numbers):
-    """Return the unit in which all these numbers are Unix times after 1973, or None."""
-    for unit, low in _UNIX.items():
-        if ((numbers >= low) & (numbers < 100 * low)).all():
-            return unit
-    return None
-
-
-def _unix_times(text, unit):
-    """Read Unix times in a unit, or in that which their size tells; None if it tells none."""
-    numbers = pd.to_numeric(text, errors="coerce")
-    unit = unit or _unix_unit(numbers.dropna())
-    if unit is None or numbers.dropna().empty:
-        return None
-    parts = 1_000_000 / {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
-    if numbers.dtype.kind in "iu":  # exact also beyond 2 ** 53
-        micro = numbers * int(parts) if parts >= 1 else numbers // 1000
-        micro = micro.where(numbers.abs() < 100 * _UNIX[unit]).astype("Int64")
-    else:
-        micro = (numbers * parts).round().where(numbers.abs() < 100 * _UNIX[unit]).astype("Int64")
-    return pd.to_datetime(micro, unit="us", errors="coerce")
-
-
-def _strptime(text, form):
-    """Read times in one format as UTC without a zone, NaT where a cell has another."""
-    try:
-        times = pd.to_datetime(text, format=form, utc=True, errors="coerce")
-    except ValueError as error:
-        reason = str(error).rstrip(".")
-        raise ValueError(
-            f"`time_format` must be a format of strptime ({reason}). Received: time_format={form!r}"
-        ) from error
-    return times.dt.tz_localize(None).dt.as_unit("us")
-
-
-def _parse_times(text, day_first, notes):
-    """Parse dates in the one format that leaves the fewest of them unread."""
-    best = _strptime(text, "ISO8601")
-    if best.count() == text.count():
-        return best
-    text, day_later = _cleaned(text, notes)
-    filled = text.dropna()
-    for form in ["ISO8601", *_forms(filled.iloc[0] if len(filled) else "", day_first, notes), None]:
-        if form is None:
-            times = _guessed(text, day_first)
-        elif isinstance(form, str):
-            times = _strptime(text, form)
-        else:  # one kind of date, with the clock written in several ways
-            times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
-            for one in form:
-                if times.isna().any():
-                    times = times.fillna(_strptime(text.where(times.isna()), one))
-        if times.count() > best.count():
-            best = times + pd.to_timedelta(day_later.astype(int), unit="D")
-        if best.count() == text.count():
-            break
-    return best
-
-
-def _guessed(text, day_first):
-    """Let pandas guess the one format from the first cell."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("error", message="Could not infer format")
-        try:
-            times = pd.to_datetime(text, dayfirst=day_first, utc=True, errors="coerce")
-        except UserWarning:
-            return pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
-    return times.dt.tz_localize(None).dt.as_unit("us")
-
-
-def _cleaned(text, notes):
-    """Write times in one way: a point before fractions, AM and PM, offsets for names of zones.
-
-    Returns the texts, and where the clock said 24:00, which is 00:00 of the next day.
-    """
-    text = text.str.replace(r"(?<=:\d\d),(?=\d)", ".", regex=True)
-    text = text.str.replace(r"(?<=\d) ?([AaPp])\.?[Mm]\.?(?![A-Za-z])", r" \1M", regex=True)
-    text = text.str.replace(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +", "", regex=True)
-    text = text.str.replace(r"(?<=\d) +(?=[-+]\d\d:?\d\d$)", "", regex=True)
-    text = text.str.replace(r"(?<=\d)\[[A-Za-z_/]+\]$", "", regex=True)  # a zone beside its offset
-    found = text.str.extract(_ZONE)
-    known = found[1].isin(list(_ZONES))
-    if known.any():
-        hours = found[1][known].map(_ZONES).astype(int)
-        offsets = hours.map(lambda hour: f"{hour:+03d}:00")
-        text = text.where(~known, found[0].str.strip().str.cat(offsets.reindex(text.index)))
-        used = ", ".join(f"{name} = UTC{_ZONES[name]:+d}" for name in sorted(set(found[1][known])))
-        notes.append(f"Zones were taken as {used}; times are in UTC.")
-    day_later = text.str.contains(_HOUR_24).fillna(False).astype(bool)
-    if day_later.any():
-        text = text.str.replace(_HOUR_24, "00:00", regex=True).where(day_later, text)
-        notes.append(f"24:00 is 00:00 of the next day. Rows: {int(day_later.sum())}.")
-    return text, day_later
-
-
-def _forms(cell, day_first, notes):
-    """Return the formats of dates that a cell can have, each a list of what its clock may be."""
-    month = re.fullmatch(_YEAR_OF_MONTH, cell)
-    if month:
-        sign = cell[len(month[1])]
-        first = "%Y" if len(month[1]) == 4 and month[1].isdigit() else _month(month[1])
-        last = "%m" if first == "%Y" else _year(month[2])
-        # "01/24" and "Jan 24" may name a day as well as a year.
-        unsure = last == "%y" and (first == "%m" or sign in " ,")
-        return [] if unsure else [first + sign + last]
-    day = re.fullmatch(_DAY, cell)
-    if not day:
-        return []
-    first, sign, second, third, clock, half, zone = day.groups()
-    date = sign.join(_order(first, sign, second, third, day_first))
-    either = sign != "." and not day_first and f"{first}{second}".isdigit()
-    if either and max(int(first), int(second)) <= 12:
-        notes.append(f"Dates such as {cell} were read month first (see `day_first`).")
-    gap = cell[day.end(4) : day.start(5)] if clock else " "
-    hour, end = ("%I", (half[0] if half[0] == " " else "") + "%p") if half else ("%H", "")
-    end += "%z" if zone else ""
-    clocks = (f"{gap}{hour}:%M:%S", f"{gap}{hour}:%M", f"{gap}{hour}:%M:%S.%f")
-    # May may be short for nothing; a day without a clock is midnight.
-    dates = [date, date.replace("%b", "%B")] if "may" in cell.lower() else [date]
-    return [[one + clock + end for clock in clocks] + [one] for one in dates]
-
-
-def _order(first, sign, second, third, day_first):
-    """Return the codes of the three parts of a date."""
-    if len(first) == 4 and first.isdigit():
-        return ["%Y", _month(second), "%d"]
-    if first.isalpha():
-        return [_month(first), "%d", _year(third)]
-    if int(first) > 31:
-        return ["%y", _month(second), "%d"]
-    if second.isalpha():
-        return ["%d", _month(second), _year(third)]
-    leading = (day_first or sign == "." or int(first) > 12) and int(second) <= 12
-    return ["%d", "%m", _year(third)] if leading else ["%m", "%d", _year(third)]
-
-
-def _month(part):
-    """Return the code of a month as it is written."""
-    if part.isdigit():
-        return "%m"
-    return "%b" if len(part) == 3 else "%B"
-
-
-def _year(part):
-    """Return the code of a year as it is written."""
-    return "%Y" if len(part) == 4 else "%y"
-
-
-def _check_order(times, cells, path):
-    """Check that times increase."""
-    step = times.diff()
-    zero = pd.Timedelta(0) if step.dtype.kind == "m" else 0
-    rule = "hold times in order, oldest first (see also `day_first`)"
-    _refuse_rows(step < zero, cells, path, rule)
-    hint = " See `repeated`, or `tag` if it has several series."
-    _refuse_rows(step == zero, cells, path, "hold each time only once", hint)
-
-
-def _in_order(table, rows, repeated, path, notes):
-    """Return rows whose times increase: newest first is turned round, repeated ones left out."""
-    times, dropped = rows["time"], 0
-    if repeated == "first":
-        again = times.duplicated()
-        dropped = int(again.sum())
-        table, rows = table[~again], rows[~again]
-    if dropped:
-        notes.append(f"Rows left out, as their time stood in a row before: {dropped}.")
+def _in_order(frame, rows, repeated, path, beside, notes):
+    """Return rows whose times increase, and how many were joined with one of the same time."""
+    again = rows["time"].duplicated()
+    joined = int(again.sum()) if repeated != "refuse" else 0
+    if joined:
+        if repeated == "first":
+            frame = frame[~again]
+        else:
+            groups = frame.groupby(rows["time"].to_numpy(), sort=False)
+            few = {"min_count": 1} if repeated == "sum" else {}  # nothing at all stays missing
+            frame = getattr(groups, repeated)(**few).astype("float64")
+        rows = rows[~again]
+        frame = frame.set_axis(rows.index)
+        what = {"first": "left out, as their time stood in a row before"}
+        words = what.get(repeated, f"joined with one of the same time, by {repeated!r}")
+        notes.append(f"Rows {words}: {joined}.{beside}")
     times = rows["time"]
     if len(times) > 1 and times.iloc[0] > times.iloc[-1] and times.is_monotonic_decreasing:
-        table, rows = table.iloc[::-1], rows.iloc[::-1]
+        frame, rows = frame.iloc[::-1], rows.iloc[::-1]
         notes.append("The rows stand newest first in the file; they were sorted, oldest first.")
-    _check_order(rows["time"], rows["cell"].rename(rows.attrs["clock"]), path)
-    rows.attrs["dropped"] = dropped
-    return table, rows
+    check_order(rows["time"], rows["cell"].rename(rows.attrs["clock"]), path, beside)
+    return frame, rows, joined
 
 
-def _as_index(times):
-    """Return times as the index of a frame."""
-    if times.dtype.kind in "iuf":
-        return pd.Index(times.to_numpy(), name=times.name)
-    return pd.DatetimeIndex(times, name=times.name).as_unit("us")
+def _tags_beside(table, used):
+    """Return a sentence on columns of few texts, which may say that there are several series."""
+    for name in table:
+        values = table[name].dropna()
+        if name not in used and not _is_numeric(values) and 2 <= values.nunique() <= TAGS:
+            shown = quoted(values.unique().tolist()[:4])
+            what = f"Column {name!r} holds {values.nunique()} texts ({shown})"
+            return f" {what}; if they name series, see `tag`, `group` and `where`."
+    return ""
 
 
-def _one_series(table, rows, tag, value, clock, column, path):
+def _one_series(table, rows, tag, value, clock, column, exclude, path):
     """Return a table with one row at each time; one in long format becomes so, or is refused."""
     rows.attrs["clock"] = " ".join(clock)
     if tag is None:
-        _check_long(table, rows["time"], clock, column, path)
+        without = table.drop(columns=_listed(exclude, table.columns), errors="ignore")
+        _check_long(without, rows["time"], clock, column, path)
         return table, rows, clock
     wide, rows = _pivot(table, rows, tag, value, clock, path)
     return wide, rows, []
@@ -993,41 +817,35 @@ def _one_series(table, rows, tag, value, clock, column, path):
 
 def _check_long(table, times, clock, column, path):
     """Refuse a file that holds several series, one below or between the other."""
-    chosen = [column] if isinstance(column, str) else list(column or ())
+    chosen = _listed(column or (), table.columns)
     rest = [name for name in table if name not in clock and name not in chosen]
+    numeric = [name for name in [*chosen, *rest] if name in table and _is_numeric(table[name])]
     again = times.duplicated(keep=False).mean() >= 0.3
     for name in rest:
-        tags = table[name]
-        if not 2 <= tags.nunique() <= min(TAGS, len(table) / 2):
+        tags, readings = table[name], [one for one in numeric if one != name]
+        if not readings or not 2 <= tags.nunique() <= min(TAGS, len(table) / 2):
             continue
         if again:
             found = not pd.DataFrame({"time": times, "tag": tags}).duplicated().any()
         else:
-            mixed = not _is_numeric(tags) and (tags != tags.shift()).mean() > 0.5
-            found = mixed and _apart(table, tags, [*chosen] or rest)
+            mixed = name not in numeric and (tags != tags.shift()).mean() > 0.5
+            found = mixed and any(_apart(table[one], tags) for one in readings)
         if found:
-            shown = _quoted(tags.dropna().unique().tolist()[:4])
-            what = f"{tags.nunique()} series, named in column {name!r} ({shown})"
-            numbers = [
-                one for one in [*chosen, *rest] if one in table and one != name
-            ]  # fmt: skip
-            numbers = [one for one in numbers if _is_numeric(table[one])]
-            option = f"tag={name!r}" + (f", value={numbers[0]!r}" if numbers else "")
-            hint = f" Pass {option} for one column of each."
+            first = tags.dropna().unique().tolist()[:4]
+            what = f"{tags.nunique()} series, named in column {name!r} ({quoted(first)})"
+            hint = (
+                f" Pass tag={name!r}, value={readings[0]!r} for one column of each, group={name!r} "
+                f"for one detector each, or where='{name}={first[0]}' for one of them."
+            )
             refuse(path, "hold one series in each column, not the long format", what, hint)
 
 
-def _apart(table, tags, names):
+def _apart(values, tags):
     """Tell whether the numbers under different tags have nothing in common."""
-    for name in names:
-        if name not in table or not _is_numeric(table[name]) or name == tags.name:
-            continue
-        groups = pd.to_numeric(table[name], errors="coerce").groupby(tags)
-        ends = pd.DataFrame({"low": groups.quantile(0.05), "high": groups.quantile(0.95)})
-        ends = ends.sort_values("low")
-        if (ends["low"].to_numpy()[1:] > ends["high"].to_numpy()[:-1]).any():
-            return True
-    return False
+    groups = pd.to_numeric(values, errors="coerce").groupby(tags)
+    ends = pd.DataFrame({"low": groups.quantile(0.05), "high": groups.quantile(0.95)})
+    ends = ends.sort_values("low")
+    return bool((ends["low"].to_numpy()[1:] > ends["high"].to_numpy()[:-1]).any())
 
 
 def _pivot(table, rows, tag, value, clock, path):
@@ -1036,17 +854,17 @@ def _pivot(table, rows, tag, value, clock, path):
     if value is None:
         numbers = [one for one in table if one not in (*clock, tag) and _is_numeric(table[one])]
         if len(numbers) != 1:
-            refuse(path, "have one column of numbers, or pass `value`", _quoted(numbers) or "none")
+            refuse(path, "have one column of numbers, or pass `value`", quoted(numbers) or "none")
         value = numbers[0]
     (value,) = _require([value], table.columns, path)
     tags = table[tag]
-    _refuse_rows(tags.isna(), tags, path, "name a series in each line")
+    refuse_rows(tags.isna(), tags, path, "name a series in each line")
     if tags.nunique() > 1000:
         refuse(f"{path}: column {tag!r}", "name at most 1,000 series", tags.nunique())
     tags = tags.astype("str").str.strip()
     again = pd.DataFrame({"time": rows["time"], "tag": tags}).duplicated()
     cells = rows["cell"].rename(rows.attrs["clock"])
-    _refuse_rows(again, cells, path, f"hold each time only once for each {tag!r}")
+    refuse_rows(again, cells, path, f"hold each time only once for each {tag!r}")
     # Text among the numbers stays as it is, for the error of its line.
     index = pd.MultiIndex.from_arrays([rows["time"].to_numpy(), tags.to_numpy()])
     numbers = _numbers(table[value], path, allow_missing=True).to_numpy()
@@ -1060,7 +878,7 @@ def _check_gaps(index, path, max_gap):
     """Check that no step in time is much longer than the usual one."""
     step = index.to_series().diff()
     longest, median = step.max(), step.median()
-    if max_gap is not None and longest > max_gap * median:
+    if max_gap and longest > max_gap * median:
         rule = f"have no gap, that is no step over {max_gap} times its median of {median}"
         what = f"a step of {longest} up to {step.idxmax()}"
-        refuse(path, rule, what, " Pass max_gap=None if that is as it should be.")
+        refuse(path, rule, what, " Pass max_gap=0 if that is as it should be.")

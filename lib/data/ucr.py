@@ -15,6 +15,7 @@ from lib.data import downloads
 from lib.errors import DataError, did_you_mean
 
 FILE = re.compile(r"(?P<number>\d{3})_UCR_Anomaly_(?P<title>.+)_(\d+)_(\d+)_(\d+)\.txt")
+DAMAGE = (OSError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 COLUMNS = ("file", "title", "source", "family", "train_rows", "first", "last")
 
 
@@ -126,10 +127,11 @@ def read(name):
         If the archive is damaged or another file.
     """
     single = downloads.entries().get(name)
-    if single and (downloads.is_here(single) or not archive().exists()):
-        frame = downloads.read(name)
-        frame.attrs |= {key: described(single["file"])[key] for key in ("source", "family")}
-        return frame
+    files = sorted((downloads.folder() / "ucr").glob(f"{name[4:]}_UCR_Anomaly_*.txt"))
+    if single and (files or not archive().exists()):
+        downloads.check(name, single)
+    if files:
+        return _frame(name, files[0].name, files[0].read_bytes(), files[0])
     known = series()
     if known.empty:
         raise FileNotFoundError(
@@ -142,19 +144,34 @@ def read(name):
             f"{known.index[0]} to {known.index[-1]}. Received: name={name!r}."
             f"{did_you_mean(name, list(known.index))}"
         )
-    one = known.loc[name].to_dict()
-    file, first, last = (one.pop(key) for key in ("file", "first", "last"))
+    file = known.loc[name, "file"]
     try:
         with zipfile.ZipFile(archive()) as opened:
-            values = np.array(opened.read(file).decode("ascii").split(), dtype=float)
-    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
-            EOFError) as error:  # fmt: skip
-        what = f"{type(error).__name__}, {error}"
-        raise DataError(f"{archive()}: {file} must hold numbers. Received: {what}.") from error
-    if not (one["train_rows"] < first <= last <= len(values) and np.isfinite(values).all()):
+            content = opened.read(file)
+    except (
+        OSError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+    ) as error:
+        raise DataError(f"{archive()}: {file} must be whole. Received: {error}.") from error
+    return _frame(name, file, content, f"{archive()}: {file}")
+
+
+def _frame(name, file, content, where):
+    """Return the numbers of a file with the labels that its name holds."""
+    facts = described(file)
+    first, last = facts.pop("first"), facts.pop("last")
+    try:
+        values = np.array(content.decode("ascii").split(), dtype=float)
+    except ValueError as error:
+        raise DataError(f"{where} must hold numbers. Received: {error}.") from error
+    if not (facts["train_rows"] < first <= last <= len(values) and np.isfinite(values).all()):
         rule = "must hold finite numbers up to the rows in its name, training rows first"
-        raise DataError(f"{archive()}: {file} {rule}. Received: {len(values):,} numbers.")
+        raise DataError(f"{where} {rule}. Received: {len(values):,} numbers.")
     steps = pd.RangeIndex(len(values), name="step")
     frame = pd.DataFrame({"value": values, "anomaly": (steps >= first - 1) & (steps < last)}, steps)
-    frame.attrs = {"name": name, "rows": len(values), **downloads.family("ucr"), **one}
+    frame.attrs = {"name": name, "rows": len(values), **downloads.family("ucr"), **facts}
     return frame

@@ -5,6 +5,8 @@ Its cells are executed here, in this process: a kernel for each of these would t
 
 import inspect
 import json
+import re
+import shlex
 import subprocess
 import sys
 
@@ -12,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from places import ROOT
+from places import ROOT, SHARED
 
 from lib import plotting, training
 from lib.course import notebooks, parameters
@@ -22,7 +24,6 @@ from lib.errors import ParameterError
 from lib.stream import watch
 
 NAME = "08_your_own_series"
-SHARED = ROOT.parent / "shared" / "data"
 QUICK = {"kind": "dense_autoencoder", "epochs": 2}
 DAYS = pd.date_range("2010-01-01", periods=3000, name="day")
 
@@ -41,8 +42,8 @@ def _nothing_is_shown(monkeypatch):
         yield
 
 
-def execute(**given):
-    """Execute the cells of the notebook with these parameters; return what they defined."""
+def execute(until=None, **given):
+    """Execute the cells of the notebook, up to that which defines a name; return what they did."""
     notebook = notebooks.read(ROOT / "notebooks" / f"{NAME}.ipynb")
     namespace = {"__name__": "notebook"}
     for cell in notebook["cells"]:
@@ -50,6 +51,8 @@ def execute(**given):
             exec(compile(text(cell["source"]), NAME, "exec"), namespace)
             if "parameters" in cell["metadata"].get("tags", []):
                 namespace.update(given)
+            if until in namespace:
+                break
     plt.close("all")
     return namespace
 
@@ -237,6 +240,191 @@ def test_a_shipped_series_by_its_name():
     assert found["detector"].features_ == ["Ot_avg"]
 
 
+# Every row of the table "My file looks like this"
+
+
+def table():
+    """The rows of the table: what a file looks like -> the commands to add."""
+    page = (ROOT / "docs" / "own_series.md").read_text(encoding="utf-8")
+    lines = page.partition("| file | add |\n")[2].partition("\n\n")[0].splitlines()[1:]
+    rows = [re.split(r" \| ", line.strip("| ")) for line in lines]
+    return {what: re.findall("`(-p .*?)`", add) or [""] for what, add in rows}
+
+
+def rows_of(form, n_rows=120, header="time,x", other=""):
+    """Lines of a file: times in a form of strftime, a wave, and further cells."""
+    when = pd.date_range("2024-01-01", periods=n_rows, freq="D")
+    wave = 20 + np.sin(np.arange(n_rows) / 2).round(2)
+    return [header, *(f"{t.strftime(form)},{x}{other}" for t, x in zip(when, wave, strict=True))]
+
+
+def unix(n_rows=120):
+    return ["time,x", *(f"{1_700_000_000_000 + 60_000 * i},{i % 7}" for i in range(n_rows))]
+
+
+PLAIN = rows_of("%Y-%m-%d")
+FILES = {
+    "12-hour clock": [*rows_of("%m/%d/%y 11:30 PM")],
+    "any other form": [line.replace(", ", "; ") for line in rows_of("%d of %m; %Y")],
+    "date and time of day": [
+        "Date,Time,x", *(line.replace("T", ",", 1) for line in rows_of("%Y-%m-%dT06:00:00")[1:]),
+    ],
+    "Unix time": unix(),
+    "a counter": ["time,x", *(f"{i},{i % 7}" for i in range(120))],
+    "three header rows": ["# by a logger", "time,x", "s,degC", *PLAIN[1:]],
+    "titles above": ["Station 5", "", *PLAIN],
+    "no header line": PLAIN[1:],
+    "semicolons": [line.replace(",", ";").replace(".", ",") for line in PLAIN],
+    "thousands": ["time;x", *(f"{line[:10]};1.{200 + i},5" for i, line in enumerate(PLAIN[1:]))],
+    "`?` or `-999`": [*PLAIN[:50], "2024-02-19,?", "2024-02-20,-999", *PLAIN[52:]],
+    "newest row first": [PLAIN[0], *reversed(PLAIN[1:])],
+    "constant, text": [
+        "time,x,valve,site,row,spare",
+        *(f"{line},7,north,{i},{i % 3}" for i, line in enumerate(PLAIN[1:])),
+    ],
+    "a name with commas": ['time,"Temp, °C"', *PLAIN[1:]],
+    "several rows with": [PLAIN[0], *(line for line in PLAIN[1:] for _ in range(2))],
+    "single events": [
+        "time,x", *(f"2024-01-01 {i // 60:02}:{i // 3 % 20:02}:00,{i % 5}" for i in range(900)),
+    ],
+    "nights, weekends": [
+        "time,x", *(f"2024-01-{1 + i // 8:02} {8 + i % 8:02}:00,{i % 5}" for i in range(160)),
+    ],
+    "long format": [
+        "time,tag,value",
+        *(f"{line[:10]},{tag},{line[11:]}" for line in PLAIN[1:] for tag in ("heat", "load")),
+    ],
+    "several machines": [
+        "time,machine,x",
+        *(f"{line[:10]},{name},{line[11:]}" for line in PLAIN[1:] for name in "AB"),
+    ],
+}  # fmt: skip
+FILES["any other form"] = ["time,x", *(f'"{d.replace(";", ",")}",{x}' for d, x in (
+    line.rsplit(",", 1) for line in rows_of("%d of %m; %Y")[1:]))]  # fmt: skip
+
+
+def test_the_table_has_a_file_for_each_row():
+    assert len(table()) == len(FILES)
+    for what, start in zip(table(), FILES, strict=True):
+        assert what.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("start", "command"),
+    [(start, one) for start, found in zip(FILES, table().values(), strict=True) for one in found],
+)
+def test_each_row_of_the_table_is_read_as_it_says(start, command, tmp_path, capsys):
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(FILES[start]) + "\n", encoding="utf-8")
+    words = shlex.split(command)
+    given = {"time": "time", "column": "", "form": "levels"}
+    for name, value in zip(words[1::3], words[2::3], strict=True):
+        given[name] = parameters.find(NAME, name).parse(value)
+    found = execute(until="rows", csv=str(path), **given)
+    series, said = found["series"], capsys.readouterr().out
+    sensors = {"a name with": ["Temp, °C"], "long format": ["heat", "load"]}
+    sensors |= {"no header": ["temperature"]}
+    expected = next((names for key, names in sensors.items() if start.startswith(key)), ["x"])
+    if start.startswith("constant") and not command.startswith("-p exclude"):
+        expected = ["x", "spare"]
+    assert list(series) == expected
+    assert 100 <= len(series) <= 300
+    if start not in ("Unix time", "a counter"):
+        assert series.index[0] >= pd.Timestamp("2024-01-01")
+    promised = {"newest": "newest first", "semi": "decimal sign is ','", "several rows": ": 120."}
+    promised |= {"constant": "one value only: 'valve'", "several machines": ": 120."}
+    for key, words in promised.items():
+        assert not start.startswith(key) or words in said
+
+
+def test_without_the_option_the_error_names_it(tmp_path):
+    """Each error of a file in the table names the parameter that its row of the table has."""
+    for start, command in zip(FILES, (found[0] for found in table().values()), strict=True):
+        option = command.split(" ")[1] if command else ""
+        if option not in ("time_format", "skip_rows", "names", "thousands", "missing", "repeated",
+                          "max_gap", "tag", "group"):  # fmt: skip
+            continue
+        if start in ("Unix time", "a counter"):
+            continue
+        path = tmp_path / "my.csv"
+        path.write_text("\n".join(FILES[start]) + "\n", encoding="utf-8")
+        with pytest.raises(ValueError, match=option):
+            execute(until="rows", csv=str(path), time="time", column="", form="levels")
+
+
+def test_each_group_has_its_own_detector_and_its_line_in_the_report(tmp_path, capsys):
+    frames = []
+    for name, base, n_rows in (("north", 20, 700), ("south", 80, 600), ("short", 5, 60)):
+        path = write(tmp_path, n_rows)
+        one = pd.read_csv(path)
+        frames.append(one.assign(machine=name, heat=one["heat"] + base))
+    pd.concat(frames).to_csv(tmp_path / "fleet.csv", index=False)
+    given = {**OWN, "column": "heat", "group": "machine", "output": str(tmp_path / "out")}
+    found = execute(csv=str(tmp_path / "fleet.csv"), **given)
+    report = found["report"]
+    assert report.index.tolist() == ["north", "south", "short"]
+    assert report["why not"].tolist()[:2] == ["", ""]
+    assert "at least 100 rows of data. Received: 60" in report.loc["short", "why not"]
+    assert report["coverage"].tolist()[:2] == ["100%", "100%"]
+    assert report.loc["north", "flagged"] == found["flags"].sum() > 0
+    assert "3 groups; the first, north, in detail" in capsys.readouterr().out
+    out = tmp_path / "out"
+    assert len(pd.read_csv(out / "groups.csv")) == 3
+    scales = [
+        detector.Detector.load(out / "groups" / number / "detector").scaler_["mean"]["heat"]
+        for number in ("00", "01")
+    ]
+    assert scales[1] - scales[0] == pytest.approx(60, abs=2)
+    flags = pd.read_csv(out / "groups" / "01" / "flags.csv", index_col="day")
+    assert flags["flag"].sum() == report.loc["south", "flagged"]
+    assert set(flags["machine"]) == {"south"}
+
+
+@pytest.mark.parametrize("hole", ["empty", "absent", "scattered"])
+def test_missing_readings_never_end_a_run(hole, tmp_path, capsys):
+    """One reading of each period is missing: the window always holds a hole."""
+    path = write(tmp_path)
+    frame = pd.read_csv(path, index_col=0)
+    chance = np.random.default_rng(1)
+    if hole == "scattered":
+        frame.iloc[np.flatnonzero(chance.random(len(frame)) < 0.03), 0] = np.nan
+    else:
+        frame.iloc[3::7, 0] = np.nan
+    frame = frame.dropna(subset="heat") if hole == "absent" else frame
+    frame.to_csv(path)
+    again = {"resample": "1D"} if hole == "absent" else {}
+    found = execute(csv=path, **{**OWN, "column": "heat", "max_missing": 0.3}, **again)
+    said = capsys.readouterr().out
+    assert "coverage: " in said
+    assert found["both_score"].sum() > 100
+    assert f"{found['both_score'].sum():,} test rows are scored by both" in said
+    calm, line = found["calm"][found["both_calm"]], found["line"]
+    assert (found["arithmetic"].loc[calm.index] > line).sum() == (
+        calm > found["detector"].threshold_
+    ).sum()
+
+
+def test_a_rule_without_values_ends_no_run(tmp_path):
+    """Every other reading is missing, so that no row has a row before it."""
+    path = write(tmp_path, 900)
+    frame = pd.read_csv(path, index_col=0)
+    frame.iloc[1::2, 0] = np.nan
+    frame.to_csv(path)
+    given = {**OWN, "column": "heat", "simple": "last_value", "max_missing": 0.6, "window": 14}
+    found = execute(csv=path, **given)
+    assert found["plain"].sum() == 0
+    assert not found["both_score"].any()
+
+
+@pytest.mark.parametrize("form", ["levels", "returns"])
+def test_a_flagged_row_of_one_column_lies_outside_of_its_band(form, tmp_path):
+    found = execute(csv=write(tmp_path), **{**OWN, "column": "heat", "form": form})
+    reading = found["levels"]["heat"].reindex(found["test"].index)
+    outside = (reading < found["low"]) | (reading > found["high"])
+    pd.testing.assert_series_equal(outside, found["flags"], check_names=False)
+    assert outside.any()
+
+
 # One clear error, before anything is trained
 
 
@@ -252,7 +440,7 @@ BAD = {
     "column": ({"column": "heet"}, "have a column 'heet'.*Did you mean 'heat'"),
     "one of the columns": ({"column": "heat,lod"}, "have a column 'lod'"),
     "time": ({"time": "date"}, "have a column 'date'"),
-    "separator": ({"separator": ";"}, "pass sep=','"),
+    "separator": ({"separator": ";"}, "pass separator=','"),
     "separator of two": ({"separator": ", "}, "`separator` must be one of"),
     "file": ({"csv": "nothing.csv"}, "`csv` must be a shipped series"),
     "clock": ({"resample": "5 apples"}, "`resample` must be a step such as '1h'"),
@@ -314,7 +502,8 @@ def test_an_unknown_name_is_one_error(capsys):
 
 def test_kinds_and_rules_are_those_of_the_detector():
     known = parameters.specification(NAME)
-    assert set(known["kind"].choices) <= set(recipe.KINDS)
+    networks = {name for name, kind in recipe.KINDS.items() if kind.family == "network"}
+    assert set(known["kind"].choices) == networks
     assert set(known["threshold"].choices) == set(recipe.RULES)
 
 

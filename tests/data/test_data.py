@@ -13,7 +13,8 @@ from places import SHARED
 from lib.data.catalogue import DATA_DIR, catalogue, load
 
 NAMES = ["sp500", "sp500_events", "nasdaq", "la_haute_borne", "ucr_135"]
-SHIPPED = dict(line.split()[::-1] for line in (DATA_DIR / "SHA256SUMS").open(encoding="ascii"))
+SUMS = (DATA_DIR / "SHA256SUMS").read_text(encoding="ascii").splitlines()
+SHIPPED = dict(line.split()[::-1] for line in SUMS)
 
 # name, rows, columns, first and last time, rows with missing values
 SHAPES = [

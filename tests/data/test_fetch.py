@@ -80,31 +80,29 @@ def described(content, file, url=None):
     return "\n".join([*lines, *([f'url = "{url}"'] if url else [])]) + "\n"
 
 
-def archive_of(**files):
+def archive_of(*contents):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as opened:
-        for name, content in files.items():
-            opened.writestr(f"deep/inside/{name}.txt", content)
+        for number, content in enumerate(contents, 2):
+            opened.writestr(f"deep/inside/{number:03}_UCR_Anomaly_x_2_3_3.txt", content)
     return packed.getvalue()
 
 
-ARCHIVE = archive_of(two=DOS, three=UNIX)
+ARCHIVE = archive_of(DOS, UNIX)
+ONE = "ucr/001_UCR_Anomaly_x_2_3_3.txt"
 
 
 @pytest.fixture
 def here(server, tmp_path, monkeypatch):
     """The folder to fetch into, with a list of its own and a server that has what is on it."""
     shared = 'title = "T"\nunit = "not stated"\nlicence = "L"\ncitation = "C"\n'
-    ucr = 'rows = 4\ntrain_rows = 2\nanomaly = [3, 3]\ntitle = "Series"\n'
+    ucr = 'rows = 4\ntitle = "Series"\n'
     (tmp_path / "downloads.toml").write_text(
         f"[families.ucr]\n{shared}"
-        f"[families.ucr.archive]\n{described(ARCHIVE, 'ucr/all.zip', server.url + '/all.zip')}"
+        f"[families.ucr.archive]\n{described(ARCHIVE, 'ucr_archive.zip', server.url + '/all.zip')}"
         f'[families.nab]\n{shared}base = "{server.url}/"\n'
         f"[families.nab.labels]\n{described(LABELS, 'nab/labels.json', server.url + '/labels')}"
-        f"[series.ucr_1]\n{ucr}{described(UNIX, 'ucr/one.txt', server.url + '/one.txt')}"
-        f"[series.ucr_2]\n{ucr}{described(UNIX, 'ucr/two.txt')}"
-        f"[series.ucr_3]\n{ucr}{described(UNIX, 'ucr/three.txt')}"
-        f"[series.ucr_4]\n{ucr}{described(UNIX, 'ucr/four.txt')}"
+        f"[series.ucr_001]\n{ucr}{described(UNIX, ONE, server.url + '/one.txt')}"
         f'[series.nab_a]\nrows = 3\nkey = "a.csv"\n'
         f"{described(CSV, 'nab/a.csv')}",
         encoding="utf-8",
@@ -133,20 +131,20 @@ def fails(name, *words):
 
 
 def test_a_file_is_fetched_once(server, here):
-    assert fetch.fetch("ucr_1") == [here / "ucr" / "one.txt"]
-    assert (here / "ucr" / "one.txt").read_bytes() == UNIX
-    assert files_in(here) == ["ucr/one.txt"]
-    assert fetch.fetch("ucr_1") == []
+    assert fetch.fetch("ucr_001") == [here / ONE]
+    assert (here / ONE).read_bytes() == UNIX
+    assert files_in(here) == [ONE]
+    assert fetch.fetch("ucr_001") == []
     assert server.asked == ["/one.txt"]
 
 
 @pytest.mark.parametrize("form", [UNIX, DOS], ids=["unix", "dos"])
 def test_either_kind_of_line_ends_will_do(form, server, here):
     server.pages["/one.txt"] = form
-    fetch.fetch("ucr_1")
-    assert (here / "ucr" / "one.txt").read_bytes() == form
-    assert fetch.fetch("ucr_1") == []
-    assert data.load("ucr_1")["value"].tolist() == [1, 2, 4, 3]
+    fetch.fetch("ucr_001")
+    assert (here / ONE).read_bytes() == form
+    assert fetch.fetch("ucr_001") == []
+    assert data.load("ucr_001")["value"].tolist() == [1, 2, 4, 3]
 
 
 @pytest.mark.parametrize("listed", [UNIX, DOS], ids=["unix", "dos"])
@@ -159,52 +157,53 @@ def test_line_ends_are_all_that_may_differ(listed):
 
 
 @pytest.mark.parametrize("form", [UNIX, DOS], ids=["unix", "dos"])
-def test_a_file_that_somebody_put_there_is_taken(form, server, here):
+@pytest.mark.parametrize("number", ["001", "200"])
+def test_a_file_that_somebody_put_there_is_taken(number, form, server, here):
     (here / "ucr").mkdir(parents=True)
-    (here / "ucr" / "two.txt").write_bytes(form)
-    assert fetch.fetch("ucr_2") == []
+    (here / "ucr" / f"{number}_UCR_Anomaly_x_2_3_3.txt").write_bytes(form)
+    assert number == "200" or fetch.fetch("ucr_001") == []
     assert server.asked == []
-    assert data.load("ucr_2").shape == (4, 2)
+    assert data.load(f"ucr_{number}")["value"].tolist() == [1, 2, 4, 3]
 
 
 def test_a_wrong_hash_leaves_nothing(server, here):
     server.pages["/one.txt"] = UNIX.replace(b"4", b"5")
-    fails("ucr_1", f"what came is another file ({len(UNIX)} bytes, the right number)")
+    fails("ucr_001", f"what came is another file ({len(UNIX)} bytes, the right number)")
     assert files_in(here) == []
 
 
 @pytest.mark.parametrize("content", [UNIX[:-10], UNIX * 2, b"", b"<html>log in first</html>"])
 def test_a_wrong_size_leaves_nothing(content, server, here):
     server.pages["/one.txt"] = content
-    fails("ucr_1", f"what came is another file ({len(content)} bytes, {len(UNIX)} due)")
+    fails("ucr_001", f"what came is another file ({len(content)} bytes, {len(UNIX)} due)")
     assert files_in(here) == []
 
 
 def test_a_cut_connection_leaves_nothing_and_the_next_try_works(server, here):
     server.pages["/one.txt"] = lambda handler: handler.answer(len(UNIX), UNIX[:15])
-    fails("ucr_1", "the connection broke off half way")
+    fails("ucr_001", "the connection broke off half way")
     assert files_in(here) == []
     server.pages["/one.txt"] = UNIX
-    assert fetch.fetch("ucr_1") != []
+    assert fetch.fetch("ucr_001") != []
 
 
 def test_a_page_that_is_not_there_is_named(server, here):
     del server.pages["/one.txt"]
-    assert f"{server.url}/one.txt" in fails("ucr_1", "the server answered 404 Not Found")
+    assert f"{server.url}/one.txt" in fails("ucr_001", "the server answered 404 Not Found")
     assert files_in(here) == []
 
 
 def test_no_route_is_said_in_plain_words(server, here):
     server.shutdown()
     server.server_close()  # nobody listens at this port any more
-    fails("ucr_1", f"there is no connection to 127.0.0.1:{server.server_port}", str(here / "ucr"))
+    fails("ucr_001", f"there is no connection to 127.0.0.1:{server.server_port}", str(here / "ucr"))
     assert files_in(here) == []
 
 
 def test_a_silent_server_is_not_waited_for_for_ever(server, here, monkeypatch):
     monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
     server.pages["/one.txt"] = lambda handler: time.sleep(1)
-    fails("ucr_1", f"127.0.0.1:{server.server_port} did not answer within ")
+    fails("ucr_001", f"127.0.0.1:{server.server_port} did not answer within ")
     assert files_in(here) == []
 
 
@@ -219,13 +218,13 @@ class FullDisk(io.BytesIO):
 
 def test_a_full_disk_leaves_nothing(server, here, monkeypatch):
     monkeypatch.setattr("pooch.downloaders.open", lambda *_: FullDisk(), raising=False)
-    fails("ucr_1", "it could not be stored: No space left on device")
+    fails("ucr_001", "it could not be stored: No space left on device")
     assert files_in(here) == []
 
 
 def test_a_folder_that_cannot_be_made_is_said(server, here):
     here.write_text("a file, where a folder should be")
-    fails("ucr_1", "it could not be stored: ")
+    fails("ucr_001", "it could not be stored: ")
     assert server.asked == []
 
 
@@ -240,25 +239,25 @@ def test_an_interruption_leaves_nothing(moment, server, here, monkeypatch):
     else:
         monkeypatch.setattr(fetch.os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        fetch.fetch("ucr_1")
+        fetch.fetch("ucr_001")
     assert files_in(here) == []
 
 
 def test_ctrl_c_ends_the_command_with_130(server, here, monkeypatch, capsys):
     monkeypatch.setattr(fetch.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    assert main(["fetch", "ucr_1"]) == 130
+    assert main(["fetch", "ucr_001"]) == 130
     assert "no file is half written" in capsys.readouterr().out
 
 
 def test_a_damaged_file_is_renewed_but_not_given_up_for_nothing(server, here):
-    path = here / "ucr" / "one.txt"
+    path = here / ONE
     path.parent.mkdir(parents=True)
     path.write_bytes(UNIX[:20])
     server.pages["/one.txt"] = b"wrong"
-    fails("ucr_1")
+    fails("ucr_001")
     assert path.read_bytes() == UNIX[:20]
     server.pages["/one.txt"] = UNIX
-    assert fetch.fetch("ucr_1") == [path]
+    assert fetch.fetch("ucr_001") == [path]
     assert path.read_bytes() == UNIX
 
 
@@ -273,51 +272,54 @@ def test_labels_come_along_and_what_is_complete_is_not_fetched_again(server, her
 
 
 def test_an_archive_serves_all_that_is_in_it(server, here):
-    assert fetch.fetch("ucr_2") == [here / "ucr" / "two.txt"]
-    assert fetch.fetch("ucr_3") == [here / "ucr" / "three.txt"]
+    assert fetch.select(["ucr_002", "ucr_003"]) == ["ucr"]
+    assert fetch.fetch("ucr") == [here / "ucr_archive.zip"]
+    assert fetch.fetch("ucr") == []
     assert server.asked == ["/all.zip"]
-    assert (here / "ucr" / "two.txt").read_bytes() == DOS
-    assert data.load("ucr_2")["anomaly"].tolist() == [False, False, True, False]
-    fails("ucr_4", "the archive holds no four.txt")
-    assert files_in(here) == ["ucr/all.zip", "ucr/three.txt", "ucr/two.txt"]
+    assert data.load("ucr_002")["anomaly"].tolist() == [False, False, True, False]
+    assert data.load("ucr_003")["value"].tolist() == [1, 2, 4, 3]
+    with pytest.raises(ValueError, match="Received: name='ucr_004'"):
+        data.load("ucr_004")
+    assert files_in(here) == ["ucr_archive.zip"]
 
 
-def test_a_wrong_archive_is_not_opened(server, here):
-    server.pages["/all.zip"] = archive_of(two=UNIX + b"5\n")
-    fails("ucr_2", "another file")
+def test_a_wrong_archive_is_not_kept(server, here):
+    server.pages["/all.zip"] = archive_of(UNIX + b"5\n")
+    fails("ucr", "another file", "yourself, named ucr_archive.zip")
     assert files_in(here) == []
 
 
 def test_the_command_fetches_and_says_so(server, here, capsys):
-    assert main(["fetch", "ucr_1", "nab"]) == 0
-    assert main(["fetch", "ucr_1"]) == 0
+    assert main(["fetch", "ucr_001", "nab"]) == 0
+    assert main(["fetch", "ucr_001"]) == 0
     said = capsys.readouterr()
-    assert said.out.splitlines() == ["ucr_1: fetched", "nab_a: fetched", "ucr_1: already here"]
+    assert said.out.splitlines() == ["ucr_001: fetched", "nab_a: fetched", "ucr_001: already here"]
     assert said.err == ""  # no progress bar: nobody is watching
 
 
 def test_somebody_who_watches_sees_a_progress_bar(server, here, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert main(["fetch", "ucr_1"]) == 0
+    assert main(["fetch", "ucr_001"]) == 0
     assert "100%" in capsys.readouterr().err
 
 
 def test_the_command_fails_in_one_sentence(server, here, capsys):
     del server.pages["/one.txt"]
-    assert main(["fetch", "ucr_1"]) == 2
+    assert main(["fetch", "ucr_001"]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("error: ucr_1 could not be fetched, because the server answered 404")
+    assert said.err.startswith(
+        "error: ucr_001 could not be fetched, because the server answered 404"
+    )
     assert said.err.count("\n") == 1
 
 
 def test_the_command_lists_what_there_is(server, here, capsys):
-    fetch.fetch("ucr_1")
+    fetch.fetch("ucr_001")
     assert main(["fetch"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:6]] == ["ucr", "ucr_1", "ucr_2", "ucr_3", "ucr_4"]
-    assert [line.split()[-1] for line in lines[:6]] == ["here", "no", "yes", "no", "no", "no"]
-    assert "archive" in lines[3]
+    assert [line.split()[0] for line in lines[1:4]] == ["ucr", "ucr_001", "nab_a"]
+    assert [line.split()[-1] for line in lines[:4]] == ["here", "no", "yes", "no"]
     assert str(here) in lines[-1]
     assert server.asked == ["/one.txt"]
 
@@ -350,8 +352,8 @@ def test_an_unknown_name_is_refused(name, hint, capsys):
 
 
 def test_load_names_the_command(server, here):
-    with pytest.raises(FileNotFoundError, match=r"`python -m lib fetch ucr_1` fetches it"):
-        data.load("ucr_1")
+    with pytest.raises(FileNotFoundError, match=r"`python -m lib fetch ucr_001` fetches it"):
+        data.load("ucr_001")
     fetch.fetch("nab_a")
     (here / "nab" / "labels.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"`python -m lib fetch nab_a` .*labels.json"):
@@ -359,10 +361,10 @@ def test_load_names_the_command(server, here):
 
 
 def test_load_refuses_another_file(server, here):
-    fetch.fetch("ucr_1")
-    (here / "ucr" / "one.txt").write_bytes(UNIX + b"5\n")
-    with pytest.raises(DataError, match=r"one.txt must have the size and SHA-256 .* 42 bytes"):
-        data.load("ucr_1")
+    fetch.fetch("ucr_001")
+    (here / ONE).write_bytes(UNIX + b"5\n")
+    with pytest.raises(DataError, match=r"x_2_3_3.txt must have the size and SHA-256 .* 42 bytes"):
+        data.load("ucr_001")
 
 
 def test_load_suggests_what_can_be_fetched():
@@ -407,18 +409,8 @@ def test_each_series_is_described(name):
 
 
 def test_no_two_series_share_a_name_or_a_file():
-    assert len({entry["file"] for entry in KNOWN.values()}) == len(KNOWN) == 75
+    assert len({entry["file"] for entry in KNOWN.values()}) == len(KNOWN) == 71
     assert not set(KNOWN) & set(data.catalogue()["name"])
-
-
-@pytest.mark.parametrize("name", [name for name in KNOWN if name.startswith("ucr")])
-def test_the_name_of_a_ucr_file_holds_the_split_and_the_labels(name):
-    numbers = re.fullmatch(r"ucr/(\d+)_UCR_Anomaly_\w+_(\d+)_(\d+)_(\d+)\.txt", KNOWN[name]["file"])
-    number, train_rows, first, last = map(int, numbers.groups())
-    assert name == f"ucr_{number:03}"
-    assert KNOWN[name]["train_rows"] == train_rows
-    assert KNOWN[name]["anomaly"] == [first, last]
-    assert train_rows < first <= last <= KNOWN[name]["rows"]
 
 
 def test_addresses_and_checksums_are_those_of_the_register():
@@ -543,5 +535,5 @@ def test_progress_goes_through_pooch(server, here, monkeypatch):
             super().__init__(**options)
 
     monkeypatch.setattr(pooch, "HTTPDownloader", Spy)
-    fetch.fetch("ucr_1")
+    fetch.fetch("ucr_001")
     assert given == {"progressbar": False, "chunk_size": fetch.CHUNK, "timeout": fetch.TIMEOUT}

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from places import SHARED
 
+from lib import data
 from lib.data.reading import MAX_BYTES, read_csv
 from lib.errors import DataError
 
@@ -54,16 +55,17 @@ BAD_FILES = {
     "empty": (b"", {}, "must have a header line and rows. Received: an empty file."),
     "blank": (b"\n \n\n", {}, "an empty file"),
     "header only": ("date,close\n", {}, "must have rows of data. Received: a header line only."),
-    "wrong separator": ("a;b\n1;2\n2;3\n", {}, "a header with ';'; pass sep=';'."),
-    "wrong separator, decimal comma": ("a;b\n1,5;2,5\n2,5;3,5\n", {}, "pass sep=';'."),
-    "tabs": ("a\tb\n1\t2\n2\t3\n", {}, "a header with '\\t'; pass sep='\\t'."),
+    "wrong separator": ("a;b\n1;2\n2;3\n", {}, "a header with ';'; pass separator=';'."),
+    "wrong separator, decimal comma": ("a;b\n1,5;2,5\n2,5;3,5\n", {}, "pass separator=';'."),
+    "tabs": ("a\tb\n1\t2\n2\t3\n", {}, "a header with '\\t'; pass separator='\\t'."),
     "missing column": (daily(), {"column": "Close"}, "'date', 'close'. Did you mean 'close'?"),
     "missing time column": (daily(), {"time": "dat"}, "have a column 'dat'. Received: 'date',"),
     "no numbers": (lines(["a,b", "b,c"]), {}, "must have a column of numbers"),
     "text": (daily({4: "2020-01-03,n/k"}), {},
              "column 'close' must hold numbers, with a decimal point. Received: 'n/k' in line 4."),
     "text twice": (daily({4: "2020-01-03,x", 9: "2020-01-08,y"}), {}, "'x' in line 4 and in 1"),
-    "decimal comma": ("a;b\n1,5;2\n2,5;3\n", {"sep": ";", "column": "a"}, "'1,5' in line 2 and"),
+    "decimal comma": ("a;b\n1,5;2\n2,5;3\n", {"separator": ";", "column": "a"},
+                      "'1,5' in line 2 and"),
     "empty cell": (daily({5: "2020-01-04,"}), {}, "have a number in each line. Received: nan in"),
     "NaN": (daily({5: "2020-01-04,NaN", 7: "2020-01-06,NA"}), {}, "nan in line 5 and in 1 more."),
     "short line": (daily({5: "2020-01-04"}), {}, "nan in line 5."),
@@ -82,7 +84,7 @@ BAD_FILES = {
                        "must hold each time only once. Received: '2020-01-07' in line 9."),
     "gap": (daily({29: "2020-02-07,1"}), {"time": "date"},
             "must have no gap, that is no step over 10 times its median of 1 days 00:00:00. "
-            "Received: a step of 11 days 00:00:00 up to 2020-02-07 00:00:00. Pass max_gap=None"),
+            "Received: a step of 11 days 00:00:00 up to 2020-02-07 00:00:00. Pass max_gap=0"),
     "no date": (daily({3: "yesterday,1"}), {"time": "date"}, "'yesterday' in line 3."),
     "no time": (daily({3: ",1"}), {"time": "date"}, "nan in line 3."),
     "numbers as time": (daily(), {"time": "close", "column": "close"}, "'close' must hold dates"),
@@ -190,7 +192,7 @@ def test_dates_of_many_formats(tmp_path, cells, first):
 @pytest.mark.parametrize(("day_first", "third"), [(False, "2020-03-02"), (True, "2020-02-03")])
 def test_day_first_decides_what_a_file_cannot_tell(tmp_path, day_first, third):
     path = write(tmp_path, lines(["01/02/2020,1", "02/02/2020,2", "03/02/2020,3"]))
-    index = read_csv(path, time="date", day_first=day_first, max_gap=None).index
+    index = read_csv(path, time="date", day_first=day_first, max_gap=0).index
     assert index[2] == pd.Timestamp(third)
 
 
@@ -211,7 +213,7 @@ def test_columns_by_name_by_list_and_by_default(tmp_path):
 
 def test_missing_values_and_gaps_pass_on_request(tmp_path):
     path = write(tmp_path, daily({5: "2020-01-04,", 29: "2020-03-07,1"}))
-    frame = read_csv(path, time="date", allow_missing=True, max_gap=None)
+    frame = read_csv(path, time="date", allow_missing=True, max_gap=0)
     assert np.flatnonzero(frame["close"].isna()).tolist() == [3]
 
 
@@ -237,14 +239,15 @@ def test_lines_are_counted_right_after_repeated_times(tmp_path):
     path = write(tmp_path, lines([f"2020-01-{row}" for row in rows]))
     with pytest.raises(DataError, match=r"oldest first.*'2020-01-04' in line 6\."):
         read_csv(path, time="date", repeated="first")
-    with pytest.raises(ValueError, match="`repeated` must be 'refuse' or 'first'"):
-        read_csv(path, time="date", repeated="last")
+    with pytest.raises(ValueError, match="`repeated` must be 'refuse' or one of 'first', 'last'"):
+        read_csv(path, time="date", repeated="middle")
 
 
-@pytest.mark.parametrize("sep", ["", ", ", None, 3])
-def test_separator_must_be_one_character(tmp_path, sep):
-    with pytest.raises(ValueError, match=r"`sep` must be one character\. Received: sep="):
-        read_csv(write(tmp_path, daily()), sep=sep)
+@pytest.mark.parametrize("separator", ["", ", ", None, 3, "é"])
+def test_separator_must_be_one_character(tmp_path, separator):
+    message = r"`separator` must be one character, 'tab' or 'auto'\. Received: separator="
+    with pytest.raises(ValueError, match=message):
+        read_csv(write(tmp_path, daily()), separator=separator)
 
 
 @pytest.mark.parametrize(
@@ -254,12 +257,13 @@ def test_separator_must_be_one_character(tmp_path, sep):
         ("spx.csv", {"column": "close", "time": "date"}, (8_192, 1)),
         ("nab/nyc_taxi.csv", {"time": "timestamp"}, (10_320, 1)),
         ("nab/ambient_temperature_system_failure.csv",
-         {"time": "timestamp", "max_gap": None}, (7_267, 1)),
+         {"time": "timestamp", "max_gap": 0}, (7_267, 1)),
         ("nab/machine_temperature_system_failure.csv", {}, (22_695, 1)),
         ("nab/machine_temperature_system_failure.csv",
          {"time": "timestamp", "repeated": "first"}, (22_683, 1)),
-        ("skab/data/valve1/0.csv", {"time": "datetime", "sep": ";"}, (1_147, 10)),
-        ("skab/data/anomaly-free/anomaly-free.csv", {"time": "datetime", "sep": ";"}, (9_405, 8)),
+        ("skab/data/valve1/0.csv", {"time": "datetime", "separator": ";"}, (1_147, 10)),
+        ("skab/data/anomaly-free/anomaly-free.csv",
+         {"time": "datetime", "separator": ";"}, (9_405, 8)),
     ],
 )  # fmt: skip
 def test_real_files_are_read_as_they_are(name, arguments, shape):
@@ -272,7 +276,7 @@ def test_real_files_are_read_as_they_are(name, arguments, shape):
         ("spx.csv", {"time": "Date"}, "Did you mean 'date'?"),
         ("nab/ambient_temperature_system_failure.csv", {"time": "timestamp"}, "7 days 06:00:00"),
         ("nab/machine_temperature_system_failure.csv", {"time": "timestamp"}, "in line 10151."),
-        ("skab/data/valve1/0.csv", {"time": "datetime"}, "pass sep=';'."),
+        ("skab/data/valve1/0.csv", {"time": "datetime"}, "pass separator=';'."),
         (
             "ucr/135_UCR_Anomaly_InternalBleeding16_1200_4187_4199.txt",
             {"column": "x"},
@@ -342,14 +346,14 @@ def noted(frame, words):
     ],
 )  # fmt: skip
 def test_common_forms_of_times_are_read(tmp_path, cells, arguments, second):
-    frame = read_csv(write(tmp_path, table(cells)), time="t", sep=";", **arguments)
+    frame = read_csv(write(tmp_path, table(cells)), time="t", separator=";", **arguments)
     assert frame.index[1] == pd.Timestamp(second)
     assert str(frame.index.dtype) == "datetime64[us]"
 
 
 @pytest.mark.parametrize("cells", [range(1000, 1900), range(0, 40, 4), [0.5, 1.5, 4], [2019, 2020]])
 def test_a_counter_stays_a_counter(tmp_path, cells):
-    frame = read_csv(write(tmp_path, table(cells)), time="t", sep=";")
+    frame = read_csv(write(tmp_path, table(cells)), time="t", separator=";")
     assert frame.index.tolist() == list(cells)
     assert frame.index.name == "t"
     assert noted(frame, "are a counter, no dates (see `time_format`)")
@@ -357,7 +361,7 @@ def test_a_counter_stays_a_counter(tmp_path, cells):
 
 def test_what_is_taken_for_granted_of_times_is_said(tmp_path):
     def notes(*cells):
-        frame = read_csv(write(tmp_path, table(cells)), time="t", sep=";")
+        frame = read_csv(write(tmp_path, table(cells)), time="t", separator=";")
         return " ".join(frame.attrs["notes"])
 
     assert "month first (see `day_first`)" in notes("01/02/2024", "02/02/2024")
@@ -373,26 +377,26 @@ def test_an_error_of_a_time_names_the_option_and_shows_the_cell(tmp_path):
     path = write(tmp_path, table(["2024-01-01", "01 of May"]))
     message = r"see also `time_format` and `day_first`\)\. Received: '01 of May' in line 3\."
     with pytest.raises(DataError, match=message):
-        read_csv(path, time="t", sep=";")
+        read_csv(path, time="t", separator=";")
     with pytest.raises(DataError, match=r"as time_format='%d' reads them\. Received: '2024-01-01'"):
-        read_csv(path, time="t", sep=";", time_format="%d")
+        read_csv(path, time="t", separator=";", time_format="%d")
     for unsure in ("Jan 24", "01/24", "24-Jan"):  # a day, or a year?
         with pytest.raises(DataError, match="`time_format`"):
-            read_csv(write(tmp_path, table([unsure, "Feb 24"])), time="t", sep=";")
+            read_csv(write(tmp_path, table([unsure, "Feb 24"])), time="t", separator=";")
     for wrong in ("year", 3, "%Q"):
         with pytest.raises(ValueError, match="`time_format` must be a format"):
-            read_csv(path, time="t", sep=";", time_format=wrong)
+            read_csv(path, time="t", separator=";", time_format=wrong)
 
 
 def test_date_and_time_in_two_columns(tmp_path):
     rows = ["31/12/2024;23:50:00;1;5", "01/01/2025;00:00:00;2;4"]
     path = write(tmp_path, lines(rows, "Date;Time;a;b"))
     for time_ in ("Date,Time", ["Date", "Time"]):
-        frame = read_csv(path, time=time_, sep=";")
+        frame = read_csv(path, time=time_, separator=";")
         assert frame.index[1] == pd.Timestamp("2025-01-01")
         assert (frame.index.name, list(frame)) == ("Date Time", ["a", "b"])
     with pytest.raises(DataError, match="have a column 'Date,Tim'"):
-        read_csv(path, time="Date,Tim", sep=";")
+        read_csv(path, time="Date,Tim", separator=";")
 
 
 def test_rows_above_and_below_the_header(tmp_path):
@@ -452,15 +456,15 @@ def test_signs_of_numbers(tmp_path):
     rows = ["2020-01-02;1.234,5;1,5", "2020-01-03;12,25;2,5", "2020-01-06;7;0,5"]
     path = write(tmp_path, lines(rows, "time;a;b"))
     with pytest.raises(DataError, match=r"Pass decimal=','\."):
-        read_csv(path, sep=";", column="b")
+        read_csv(path, separator=";", column="b")
     with pytest.raises(DataError, match=r"'a'.* Pass decimal=',' and thousands='\.'\."):
-        read_csv(path, sep=";", time="time")  # no text column to leave out
+        read_csv(path, separator=";", time="time")  # no text column to leave out
     for decimal in (",", "auto"):
-        frame = read_csv(path, time="time", sep="auto", decimal=decimal, thousands=".")
+        frame = read_csv(path, time="time", separator="auto", decimal=decimal, thousands=".")
         assert frame["a"].tolist() == [1234.5, 12.25, 7]
         assert frame["b"].tolist() == [1.5, 2.5, 0.5]
     with pytest.raises(DataError, match=r"with a decimal comma\. Received: '1\.234,5' in line 2"):
-        read_csv(path, time="time", sep=";", decimal=",")
+        read_csv(path, time="time", separator=";", decimal=",")
     path = write(tmp_path, lines(['"1,234.5",1', '"1,234,567",2'], "a,b"))
     with pytest.raises(DataError, match=r"Pass thousands=','\."):
         read_csv(path, column="a")
@@ -525,6 +529,109 @@ def test_rows_with_a_repeated_time_are_counted(tmp_path):
     assert noted(frame, "Rows left out, as their time stood in a row before: 2.")
 
 
+@pytest.mark.parametrize(
+    ("repeated", "expected"),
+    [
+        ("first", [1, 2, 4]), ("last", [1, 6, 4]), ("mean", [1, 4, 4]), ("sum", [1, 8, 4]),
+        ("min", [1, 2, 4]), ("max", [1, 6, 4]), ("count", [1, 2, 1]),
+    ],
+)  # fmt: skip
+def test_rows_with_the_same_time_become_one(tmp_path, repeated, expected):
+    rows = ["2020-01-01,1", "2020-01-02,2", "2020-01-02,6", "2020-01-03,4"]
+    path = write(tmp_path, lines(rows))
+    frame = read_csv(path, time="date", repeated=repeated)
+    assert frame["close"].tolist() == expected
+    assert frame.attrs["dropped"] == 1
+    assert noted(frame, "1.")
+
+
+MACHINES = lines(
+    [
+        f"2024-01-01 {hour:02}:00,{name},{place},{base + hour % 5}"
+        for hour in range(24)
+        for name, place, base in (("A", '"Paris, France"', 20), ("B", "Rome", 30))
+    ],
+    "time,machine,place,value",
+)
+
+
+def test_rows_are_chosen_by_their_cells_and_counted(tmp_path):
+    path = write(tmp_path, MACHINES)
+    for where in ("machine=B", "machine = B,place=Rome", ["machine=B"], "place=Rome"):
+        frame = read_csv(path, time="time", where=where)
+        assert frame["value"].iloc[:2].tolist() == [30, 31]
+        assert frame.attrs["dropped"] == 24
+        assert noted(frame, "not those of `where`: 24.")
+    frame = read_csv(path, time="time", where="place=Paris, France,machine=A")
+    assert frame["value"].iloc[0] == 20
+    for decimal in ("auto", ","):
+        assert len(read_csv(path, time="time", where="machine=A", decimal=decimal)) == 24
+    with pytest.raises(DataError, match=r"'machine' must hold 'C', as `where` says. .* 'A', 'B'"):
+        read_csv(path, time="time", where="machine=C")
+    with pytest.raises(DataError, match="have a column 'machin'"):
+        read_csv(path, time="time", where="machin=A")
+    with pytest.raises(ValueError, match="`where` must be such as 'machine=A'"):
+        read_csv(path, time="time", where="machine")
+
+
+def test_groups_are_named_and_read_one_by_one(tmp_path):
+    path = write(tmp_path, MACHINES)
+    found = data.open_groups(str(path), "machine", where="", separator="auto", skip_rows=0)
+    assert found == {"A": ["machine=A"], "B": ["machine=B"]}
+    frames = [data.open_series(str(path), time="time", where=where) for where in found.values()]
+    assert [frame["value"].iloc[0] for frame in frames] == [20, 30]
+    assert data.open_groups(str(path), "", where="machine=A") == {"": ["machine=A"]}
+    with pytest.raises(DataError, match=r"2 to 50 values, each the name of a series. Received: 1"):
+        data.open_groups(str(path), "place", where="machine=A")
+    with pytest.raises(DataError, match=r"name a series in each line. Received: nan in line 3"):
+        data.open_groups(str(write(tmp_path, "time,m,x\n1,a,2\n2,,3\n3,b,3\n")), "m")
+
+
+def test_texts_beside_repeated_times_are_pointed_out(tmp_path):
+    rows = [f"2024-01-{day:02},{'hot' if day % 3 else 'cold'},{day % 4}" for day in range(1, 20)]
+    path = write(tmp_path, lines([*rows, rows[-1].replace("hot", "cold")], "time,state,x"))
+    words = r"Column 'state' holds 2 texts \('hot', 'cold'\); if they name series, see `tag`"
+    with pytest.raises(DataError, match=f"only once. .* {words}, `group` and `where`"):
+        read_csv(path, time="time", column="x")
+    frame = read_csv(path, time="time", column="x", repeated="mean")
+    assert noted(frame, "by 'mean': 1. Column 'state' holds 2 texts")
+
+
+def test_what_is_guessed_is_said_only_where_it_is_not_usual(tmp_path):
+    path = write(tmp_path, daily())
+    frame = read_csv(path, time="date", separator="auto", decimal="auto")
+    assert frame.attrs["notes"] == []
+    path = write(tmp_path, lines(["2020-01-02;1,5", "2020-01-03;2,5", "2020-01-06;7"], "time;a"))
+    frame = read_csv(path, time="time", separator="auto", decimal="auto")
+    assert frame.attrs["notes"] == [
+        "The separator is ';', as in the header.", "The decimal sign is ',', as in the cells.",
+    ]  # fmt: skip
+    path = write(tmp_path, lines(["1", "2", "4"], "a"))
+    assert list(read_csv(path, separator="auto")) == ["a"]
+    path = write(tmp_path, lines(["2020-01-02\t1", "2020-01-03\t2"], "time\ta"))
+    assert list(read_csv(path, separator="tab", time="time")) == ["a"]
+
+
+def test_names_with_commas_and_line_breaks(tmp_path):
+    rows = ["2020-01-02,1,5,9", "2020-01-03,2,6,3"]
+    header = '"time, GMT","Temp, °C","Press, hPa, low","wind\nspeed"'
+    path = write(tmp_path, lines(rows, header))
+    for column in ("Temp, °C,Press, hPa, low,wind speed", "Temp, °C, Press, hPa, low, wind speed"):
+        frame = read_csv(path, time="time, GMT", column=column)
+        assert list(frame) == ["Temp, °C", "Press, hPa, low", "wind speed"]
+    assert list(read_csv(path, time="time, GMT", exclude="Temp, °C")) == [
+        "Press, hPa, low", "wind speed",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "~nobody/x.csv", "loop"])
+def test_names_that_no_file_can_have_are_not_found(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("loop", "loop")
+    with pytest.raises(FileNotFoundError, match=r"does not exist\."):
+        read_csv(name)
+
+
 @pytest.mark.parametrize("order", ["pairs", "blocks", "interleaved"])
 def test_a_file_in_long_format_is_recognised_and_turned(tmp_path, order):
     late = 30 if order == "interleaved" else 0
@@ -569,7 +676,7 @@ def test_a_torn_archive_is_refused(tmp_path):
     ("name", "arguments", "shape"),
     [
         ("02_clock_formats/ampm.csv", {"time": "time", "day_first": True}, (299, 1)),
-        ("02_clock_formats/comma_ms.csv", {"time": "time", "sep": ";"}, (299, 1)),
+        ("02_clock_formats/comma_ms.csv", {"time": "time", "separator": ";"}, (299, 1)),
         ("02_clock_formats/hour24.csv", {"time": "time"}, (299, 1)),
         ("02_clock_formats/logger.csv", {"time": "Date Time, GMT-05:00"}, (299, 2)),
         ("03_epoch/epoch_s.csv", {"time": "timestamp"}, (900, 1)),
@@ -580,9 +687,9 @@ def test_a_torn_archive_is_refused(tmp_path):
         ("07_three_header_rows/three_headers.csv", {"time": "Date"}, (297, 5)),
         ("09_names_of_columns/trailing_space.csv", {"time": "time ", "column": "temp "}, (399, 1)),
         ("09_names_of_columns/logger24.csv", {"time": "Date Time, GMT-05:00"}, (399, 2)),
-        ("11_date_and_time_apart/blank_rows.csv", {"time": "time", "sep": ";"}, (900, 2)),
+        ("11_date_and_time_apart/blank_rows.csv", {"time": "time", "separator": ";"}, (900, 2)),
         ("11_date_and_time_apart/date_time.csv",
-         {"time": "Date,Time", "sep": ";", "day_first": True, "missing": "?",
+         {"time": "Date,Time", "separator": ";", "day_first": True, "missing": "?",
           "allow_missing": True}, (900, 2)),
         ("14_no_header_line/headerless.csv", {"names": "time,a,b,c,d", "time": "time"}, (900, 1)),
     ],
@@ -611,7 +718,7 @@ def test_damaged_files_are_read_or_refused_in_one_sentence(tmp_path, seed):
         time_ = "date" if b"date" in data else "t"
         path = write(tmp_path, bytes(data))
         try:
-            frame = read_csv(path, time=time_, sep="auto", max_gap=None, allow_missing=True)
+            frame = read_csv(path, time=time_, separator="auto", max_gap=0, allow_missing=True)
         except DataError as error:
             refusals.append(str(error))
             continue

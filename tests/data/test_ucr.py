@@ -73,14 +73,15 @@ def test_a_new_zip_is_listed_anew(make):
     assert ucr.series().index.tolist() == ["ucr_006"]
 
 
-def test_a_file_of_its_own_comes_before_the_zip(make, monkeypatch):
-    if not (SHARED / "ucr").is_dir():
-        pytest.skip("needs single files of the archive, which do not ship")
-    path = make({"001_UCR_Anomaly_other_20_31_33.txt": LINES})
-    assert data.load("ucr_001").attrs["source"] == "other"
-    monkeypatch.setenv("LIB_UCR_ARCHIVE", str(path))
-    monkeypatch.setenv("LIB_DOWNLOADS", str(SHARED))
-    assert data.load("ucr_001").attrs["source"] == "1sddb40"
+def test_a_file_of_its_own_comes_before_the_zip(make, tmp_path):
+    make(FILES)
+    (tmp_path / "ucr").mkdir()
+    own = tmp_path / "ucr" / "005_UCR_Anomaly_own_20_31_33.txt"
+    own.write_bytes(LINES)
+    assert data.load("ucr_005").attrs["source"] == "own"
+    own.write_bytes(b"text")
+    with pytest.raises(DataError, match=r"own_20_31_33.txt must hold numbers"):
+        data.load("ucr_005")
 
 
 def test_without_an_archive_the_command_is_named(make, tmp_path):
@@ -120,7 +121,7 @@ def test_a_cut_zip_is_refused(cut, make):
 def test_damage_inside_is_refused(make):
     path = make(FILES)
     path.write_bytes(path.read_bytes().replace(b"3.0\n4.0", b"3.0\n5.0", 1))
-    with pytest.raises(DataError, match=r"gait2_20_31_33.txt must hold numbers.*Bad CRC"):
+    with pytest.raises(DataError, match=r"gait2_20_31_33.txt must be whole.*Bad CRC"):
         data.load("ucr_005")
 
 
