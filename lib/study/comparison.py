@@ -10,7 +10,6 @@ from scipy import stats
 
 MARGIN = 0.02  # of VUS-PR: differences within it are of no practical use
 DRAWS = 10_000
-LEARNED = 0.9  # of the loss of predicting the mean: a network above it has not learned
 DECIMALS = 10  # of differences; what is closer is a tie, not the noise of floating point
 
 

@@ -28,6 +28,7 @@ OWN = {
 NORMALISATIONS, SCORES = ("train", "window"), ("mse", "distance")
 AGGREGATIONS = ("window", "overlap")
 RULE = {"threshold": "maximum"}
+LEARNED = 0.9  # loss over that of predicting the mean, above which a network learned nothing
 
 
 def names(kind):
@@ -55,7 +56,7 @@ def fits(kind):
     ]
 
 
-def recipe(kind, configuration, data, seed=0, changes=None):
+def recipe(kind, configuration, data, seed=0, changes=None, attempt=0):
     """Return the arguments of `Detector` for a configuration on a data set.
 
     Parameters
@@ -66,12 +67,14 @@ def recipe(kind, configuration, data, seed=0, changes=None):
     changes : dict, optional
         Other values of some arguments, or of options of the kind itself; `periods` makes the
         window so many times as long.
+    attempt : int
+        Which of the windows of the data set, see `DataSet.geometries`.
 
     Returns
     -------
     dict
     """
-    (window, patch), changes = data.geometry, dict(changes or {})
+    (window, patch), changes = data.geometries[attempt], dict(changes or {})
     window = patch * max(4, round(window * changes.pop("periods", 1) / patch))
     found = _recipe(kind, configuration, data, window, patch) | {"seed": seed}
     of_kind = {name: changes.pop(name) for name in list(changes) if name in KINDS[kind].options}

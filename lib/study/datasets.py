@@ -58,22 +58,27 @@ class DataSet:
     series: pd.DataFrame
     labels: pd.Series
 
-    @property
-    def geometry(self):
+    @functools.cached_property
+    def geometries(self):
         """Rows of a window and of a patch: the same rule for every detector and series.
 
-        One period of the training part, the first prominent peak of its autocorrelation; 30 rows
-        where there is none; never more than an eighth of the training rows.
+        First one period of the training part, the first prominent peak of its autocorrelation;
+        then 30 rows, for a series without a period, or a network that learned nothing from
+        windows of that period. Never more than an eighth of the training rows.
         """
         rows = len(self.train) + len(self.validation)
-        period = FALLBACK
-        if not self.name.startswith("lhb"):
-            period = autocorrelation_period(pd.concat([self.train, self.validation])) or FALLBACK
+        if self.name.startswith("lhb"):
+            wanted = [TURBINE_WINDOW]
         else:
-            period = TURBINE_WINDOW
-        wanted = max(4, min(period, rows // SHARE))
-        patch = max(1, round(wanted / STEPS))
-        return patch * max(4, round(wanted / patch)), patch
+            period = autocorrelation_period(pd.concat([self.train, self.validation]))
+            wanted = [period or FALLBACK, FALLBACK]
+        return tuple(dict.fromkeys(_geometry(min(one, rows // SHARE)) for one in wanted))
+
+
+def _geometry(wanted):
+    """Rows of a window, a whole number of patches, and of a patch."""
+    patch = max(1, round(max(4, wanted) / STEPS))
+    return patch * max(4, round(max(4, wanted) / patch)), patch
 
 
 def table():

@@ -38,7 +38,7 @@ def check(one):
     assert one.labels.index.isin(series.index).all()
     assert 0 < one.labels.sum() < len(one.labels) / 2
     assert (train.max() > train.min()).all()
-    window, patch = one.geometry
+    window, patch = one.geometries[0]
     assert window % patch == 0
     assert 4 <= window / patch <= 20
     assert min(len(train), len(validation)) >= window
@@ -54,7 +54,7 @@ def test_what_ships_is_cut_in_time(name):
     else:
         assert one.labels.index[0] > one.validation.index[-1]
     first = one.series.index.get_loc(one.labels.index[0])
-    assert first >= one.geometry[0]  # everybody has a score there
+    assert first >= one.geometries[0][0]  # everybody has a score there
     assert datasets.table()["here"][name]
 
 
@@ -99,7 +99,7 @@ def test_no_window_of_a_normal_row_reaches_into_a_fault():
     rows = one.series.index.get_indexer(one.labels.index)
     faulty, normal = rows[one.labels], rows[~one.labels]
     since = normal[:, np.newaxis] - faulty[np.newaxis]
-    assert not ((since > 0) & (since <= one.geometry[0])).any()
+    assert not ((since > 0) & (since <= one.geometries[0][0])).any()
 
 
 def test_rules_label_real_faults_and_leave_out_what_was_not_recorded():
@@ -127,7 +127,7 @@ def test_ucr_is_cut_where_the_archive_says():
     assert one.labels.sum() == 12
     period = preprocessing.autocorrelation_period(pd.concat([one.train, one.validation]))
     assert period == 184
-    assert one.geometry == (150, 14) or abs(one.geometry[0] - 1200 // 8) <= 7
+    assert one.geometries[0] == (150, 14) or abs(one.geometries[0][0] - 1200 // 8) <= 7
 
 
 def test_a_digest_follows_the_numbers(monkeypatch):
@@ -187,7 +187,7 @@ def test_skab_trains_on_400_rows_and_scores_all(name, fetched):
     assert len(one.train) + len(one.validation) == 400
     assert one.labels.index.equals(one.series.index)
     assert len(one.labels) == downloads.entries()[name]["rows"]
-    assert one.geometry[0] <= 400 / 8 + 1
+    assert one.geometries[0][0] <= 400 / 8 + 1
     assert list(one.train) == [c for c in data.load(name) if c not in ("anomaly", "changepoint")]
 
 
