@@ -77,21 +77,55 @@ class SameShapeLoss(keras.losses.Loss):
         return {**super().get_config(), "error": self.error}
 
 
-def _seeded(build):
-    """Let a builder seed Python's generator, and leave its state to the caller as it was."""
+def _builder(count):
+    """Make a builder of a function: it knows how many numbers its network learns, without building.
 
-    @functools.wraps(build)
-    def built(*args, **options):
-        state = random.getstate()
-        try:
-            return build(*args, **options)
-        finally:
-            random.setstate(state)
+    It seeds Python's generator, and leaves the state of that to the caller as it was.
+    """
 
-    return built
+    def decorate(build):
+        @functools.wraps(build)
+        def built(*args, **options):
+            state = random.getstate()
+            try:
+                return build(*args, **options)
+            finally:
+                random.setstate(state)
+
+        built.count = count
+        return built
+
+    return decorate
 
 
-@_seeded
+def _recurrent(cell, inputs, *widths):
+    """Numbers of recurrent layers, the first of which sees `inputs` numbers in a step."""
+    gates, biases = {"lstm": (4, 1), "gru": (3, 2)}[cell]  # Keras keeps two, as cuDNN does
+    pairs = itertools.pairwise((inputs, *widths))
+    return sum(gates * units * (seen + units + biases) for seen, units in pairs)
+
+
+def _dense(*widths):
+    return sum((a + 1) * b for a, b in itertools.pairwise(widths))
+
+
+def _convolutions(kernel, *channels):
+    return sum((kernel * a + 1) * b for a, b in itertools.pairwise(channels))
+
+
+def _behind_convolutions(window, filters):
+    """Numbers behind the last convolution: each halves the steps, rounded up."""
+    for _ in filters:
+        window = (window + 1) // 2
+    return window * filters[-1]
+
+
+def _count_lstm_forecaster(window, n_features, *, units, horizon, patch, cell, **_):
+    recurrent = _recurrent(cell, patch * n_features, *units)
+    return recurrent + _dense(units[-1], horizon * n_features)
+
+
+@_builder(_count_lstm_forecaster)
 def build_lstm_forecaster(
     window,
     n_features=1,
@@ -159,7 +193,17 @@ def build_lstm_forecaster(
     return _forecast(inputs, hidden, horizon, f"{cell}_forecaster", learning_rate, loss)
 
 
-@_seeded
+def _count_lstm_autoencoder(window, n_features, *, units, latent, depth, patch, cell, **_):
+    step, latent, more = patch * n_features, units if latent is None else latent, depth - 1
+    layer = functools.partial(_recurrent, cell)
+    encoder = layer(step, latent)
+    if more:  # counted, not listed: a stored recipe may ask for any depth
+        encoder = layer(step, units) + (more - 1) * layer(units, units) + layer(units, latent)
+    decoder = layer(latent, units) + more * layer(units, units)
+    return encoder + decoder + _dense(units, step)
+
+
+@_builder(_count_lstm_autoencoder)
 def build_lstm_autoencoder(
     window,
     n_features=1,
@@ -246,7 +290,12 @@ def build_lstm_autoencoder(
     return compiled(inputs, outputs, name, learning_rate, SameShapeLoss(loss))
 
 
-@_seeded
+def _count_dense_autoencoder(window, n_features, *, units, latent, **_):
+    numbers = window * n_features
+    return _dense(numbers, *units, latent, *reversed(units), numbers)
+
+
+@_builder(_count_dense_autoencoder)
 def build_dense_autoencoder(
     window,
     n_features=1,
@@ -307,7 +356,66 @@ def build_dense_autoencoder(
     return compiled(inputs, outputs, "dense_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
-@_seeded
+def _count_dense_forecaster(window, n_features, *, units, horizon, **_):
+    return _dense(window * n_features, *units, horizon * n_features)
+
+
+@_builder(_count_dense_forecaster)
+def build_dense_forecaster(
+    window,
+    n_features=1,
+    *,
+    units=(32, 32),
+    horizon=1,
+    activation="tanh",
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
+):
+    """Dense layers that predict the rows after a window from all its numbers at once.
+
+    Parameters
+    ----------
+    window, n_features : int
+        Shape of an input window.
+    units : sequence of int
+        Widths of the hidden layers.
+    horizon, activation, learning_rate, loss, seed
+        As in `build_lstm_forecaster`; `activation` is that of the hidden layers.
+
+    Returns
+    -------
+    keras.Model
+        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer.
+
+    Examples
+    --------
+    >>> build_dense_forecaster(window=30, units=(8,), horizon=2).output_shape
+    (None, 2, 1)
+    """
+    check_sizes(window=window, n_features=n_features, horizon=horizon)
+    _check_widths(units)
+    set_seed(seed)
+    inputs = keras.Input((window, n_features), name="window")
+    hidden = layers.Flatten(name="flat")(inputs)
+    for number, width in enumerate(units, start=1):
+        hidden = layers.Dense(width, activation, name=f"hidden_{number}")(hidden)
+    return _forecast(inputs, hidden, horizon, "dense_forecaster", learning_rate, loss)
+
+
+def _count_conv_autoencoder(window, n_features, *, filters, kernel, latent, **_):
+    flat, mirrored = _behind_convolutions(window, filters), (*reversed(filters), n_features)
+    convolutions = _convolutions(kernel, n_features, *filters)
+    convolutions += _convolutions(kernel, filters[-1], *mirrored)
+    return convolutions + _dense(flat, latent, flat)
+
+
+@_builder(_count_conv_autoencoder)
 def build_conv_autoencoder(
     window,
     n_features=1,
@@ -372,6 +480,62 @@ def build_conv_autoencoder(
     hidden = _conv_decoder(hidden, lengths, filters, kernel, activation)
     outputs = layers.Conv1D(n_features, kernel, 1, "same", name="reconstruction")(hidden)
     return compiled(inputs, outputs, "conv_autoencoder", learning_rate, SameShapeLoss(loss))
+
+
+def _count_conv_forecaster(window, n_features, *, filters, kernel, latent, horizon, **_):
+    convolutions = _convolutions(kernel, n_features, *filters)
+    return convolutions + _dense(
+        _behind_convolutions(window, filters), latent, horizon * n_features
+    )
+
+
+@_builder(_count_conv_forecaster)
+def build_conv_forecaster(
+    window,
+    n_features=1,
+    *,
+    filters=(32, 16),
+    kernel=7,
+    latent=8,
+    horizon=1,
+    activation="relu",
+    learning_rate=1e-3,
+    loss="mae",
+    seed=0,
+):
+    """Convolutions that predict the rows after a window; each halves the steps.
+
+    Parameters
+    ----------
+    window, n_features, filters, kernel, activation, learning_rate, loss, seed
+        As in `build_conv_autoencoder`.
+    latent : int
+        Width of the dense layer between the convolutions and the forecast.
+    horizon : int
+        Rows to predict.
+
+    Returns
+    -------
+    keras.Model
+        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer.
+
+    Examples
+    --------
+    >>> build_conv_forecaster(window=30, filters=(8, 4), horizon=2).output_shape
+    (None, 2, 1)
+    """
+    check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent, horizon=horizon)
+    _check_widths(filters, "filters")
+    set_seed(seed)
+    inputs = keras.Input((window, n_features), name="window")
+    hidden, _ = _conv_encoder(inputs, filters, kernel, activation)
+    hidden = layers.Dense(latent, activation, name="latent")(hidden)
+    return _forecast(inputs, hidden, horizon, "conv_forecaster", learning_rate, loss)
 
 
 def build_encoder(autoencoder):
@@ -597,103 +761,6 @@ def _check_dropout(dropout):
         raise ValueError(f"`dropout` must be at least 0 and below 1. Received: dropout={dropout!r}")
 
 
-@_seeded
-def build_dense_forecaster(
-    window,
-    n_features=1,
-    *,
-    units=(32, 32),
-    horizon=1,
-    activation="tanh",
-    learning_rate=1e-3,
-    loss="mae",
-    seed=0,
-):
-    """Dense layers that predict the rows after a window from all its numbers at once.
-
-    Parameters
-    ----------
-    window, n_features : int
-        Shape of an input window.
-    units : sequence of int
-        Widths of the hidden layers.
-    horizon, activation, learning_rate, loss, seed
-        As in `build_lstm_forecaster`; `activation` is that of the hidden layers.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer.
-
-    Examples
-    --------
-    >>> build_dense_forecaster(window=30, units=(8,), horizon=2).output_shape
-    (None, 2, 1)
-    """
-    check_sizes(window=window, n_features=n_features, horizon=horizon)
-    _check_widths(units)
-    set_seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
-    hidden = layers.Flatten(name="flat")(inputs)
-    for number, width in enumerate(units, start=1):
-        hidden = layers.Dense(width, activation, name=f"hidden_{number}")(hidden)
-    return _forecast(inputs, hidden, horizon, "dense_forecaster", learning_rate, loss)
-
-
-@_seeded
-def build_conv_forecaster(
-    window,
-    n_features=1,
-    *,
-    filters=(32, 16),
-    kernel=7,
-    latent=8,
-    horizon=1,
-    activation="relu",
-    learning_rate=1e-3,
-    loss="mae",
-    seed=0,
-):
-    """Convolutions that predict the rows after a window; each halves the steps.
-
-    Parameters
-    ----------
-    window, n_features, filters, kernel, activation, learning_rate, loss, seed
-        As in `build_conv_autoencoder`.
-    latent : int
-        Width of the dense layer between the convolutions and the forecast.
-    horizon : int
-        Rows to predict.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer.
-
-    Examples
-    --------
-    >>> build_conv_forecaster(window=30, filters=(8, 4), horizon=2).output_shape
-    (None, 2, 1)
-    """
-    check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent, horizon=horizon)
-    _check_widths(filters, "filters")
-    set_seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
-    hidden, _ = _conv_encoder(inputs, filters, kernel, activation)
-    hidden = layers.Dense(latent, activation, name="latent")(hidden)
-    return _forecast(inputs, hidden, horizon, "conv_forecaster", learning_rate, loss)
-
-
 BUILDERS = {
     "lstm_autoencoder": build_lstm_autoencoder,
     "lstm_forecaster": build_lstm_forecaster,
@@ -729,57 +796,11 @@ def count_parameters(kind, window, n_features=1, **options):
     >>> count_parameters("lstm_autoencoder", 30, units=16, latent=4)
     1457
     """
-    options = _defaults(kind) | options
-    units, latent, horizon = (options.get(name) for name in ("units", "latent", "horizon"))
-    numbers, ahead = window * n_features, (horizon or 0) * n_features
-    family, _, asks = kind.partition("_")
-    if family == "dense" and asks == "forecaster":
-        return _dense_parameters(numbers, *units, ahead)
-    if family == "dense":
-        return _dense_parameters(numbers, *units, latent, *reversed(units), numbers)
-    if family == "conv":
-        channels, kernel = (n_features, *options["filters"]), options["kernel"]
-        encoder, flat = _conv_parameters(channels, kernel), _conv_flat(window, options["filters"])
-        if asks == "forecaster":
-            return encoder + _dense_parameters(flat, latent, ahead)
-        decoder = (channels[-1], *reversed(channels))
-        return encoder + _dense_parameters(flat, latent, flat) + _conv_parameters(decoder, kernel)
-    step = options["patch"] * n_features
-    cell = {"lstm": _lstm_parameters, "gru": _gru_parameters}[options["cell"]]
-    if asks == "forecaster":
-        recurrent = sum(itertools.starmap(cell, itertools.pairwise((step, *units))))
-        return recurrent + _dense_parameters(units[-1], ahead)
-    latent, more = units if latent is None else latent, options["depth"] - 1
-    encoder = cell(step, latent)
-    if more:  # counted, not listed: a stored recipe may ask for any depth
-        encoder = cell(step, units) + (more - 1) * cell(units, units) + cell(units, latent)
-    decoder = cell(latent, units) + more * cell(units, units)
-    return encoder + decoder + _dense_parameters(units, step)
+    build, options = BUILDERS[kind], _defaults(kind) | options
+    return getattr(build, "func", build).count(window, n_features, **options)
 
 
 @functools.cache
 def _defaults(kind):
-    return {name: it.default for name, it in inspect.signature(BUILDERS[kind]).parameters.items()}
-
-
-def _lstm_parameters(inputs, units):
-    return 4 * units * (inputs + units + 1)
-
-
-def _gru_parameters(inputs, units):
-    return 3 * units * (inputs + units + 2)  # Keras keeps two biases, as cuDNN does
-
-
-def _dense_parameters(*widths):
-    return sum((a + 1) * b for a, b in itertools.pairwise(widths))
-
-
-def _conv_parameters(channels, kernel):
-    return sum((kernel * a + 1) * b for a, b in itertools.pairwise(channels))
-
-
-def _conv_flat(window, filters):
-    steps = window
-    for _ in filters:
-        steps = (steps + 1) // 2  # halved by each layer, and rounded up
-    return steps * filters[-1]
+    found = inspect.signature(BUILDERS[kind]).parameters.values()
+    return {one.name: one.default for one in found if one.kind == one.KEYWORD_ONLY}

@@ -248,6 +248,8 @@ class Gru(_Plain):
 class Lstm:
     """One LSTM layer, its weights in one array, `forward.lstm_rows`.
 
+    Inside, i, f and o are the input, forget and output gate, g is the candidate.
+
     Backpropagation through time: Werbos (1990), "Backpropagation through time: what it does and
     how to do it".
     """
@@ -265,8 +267,8 @@ class Lstm:
 
     def unpacked(self, arrays):
         """Kernel, recurrent kernel and bias from one array."""
-        taken, kept, shown, candidate = np.split(arrays[0], 4, axis=1)
-        rows = np.concatenate([taken, kept, candidate, shown], axis=1)  # as Keras has them
+        i, f, o, g = np.split(arrays[0], 4, axis=1)
+        rows = np.concatenate([i, f, g, o], axis=1)  # as Keras has them
         return [rows[self.units : -1], rows[: self.units], rows[-1]]
 
     def forward(self, x):
@@ -304,11 +306,11 @@ class Lstm:
         np.tanh(z, z)
         z[: 3 * units] += 1.0
         z[: 3 * units] *= 0.5
-        taken, kept, shown, candidate = z.reshape(4, units, -1)
-        np.multiply(kept, self.cells[t], self.cells[t + 1])
-        self.cells[t + 1] += taken * candidate
+        i, f, o, g = z.reshape(4, units, -1)
+        np.multiply(f, self.cells[t], self.cells[t + 1])
+        self.cells[t + 1] += i * g
         np.tanh(self.cells[t + 1], self.tanh[t])
-        np.multiply(shown, self.tanh[t], self.seen[t + 1, :units])
+        np.multiply(o, self.tanh[t], self.seen[t + 1, :units])
 
     def backward(self, gradient):
         """By the weights; and by the input, of one step where all steps have the same."""
@@ -338,19 +340,19 @@ class Lstm:
     def _step_back(self, t, by_state, by_cell, by_gates):
         """From the gradients by state and cell after a step to those by its gates and the cell."""
         z, tanh, gates = self.gates[t], self.tanh[t], 3 * self.units
-        taken, kept, shown, candidate = z.reshape(4, self.units, -1)
-        by_taken, by_kept, by_shown, by_candidate = by_gates.reshape(4, self.units, -1)
-        np.multiply(by_state, tanh, by_shown)
-        by_state *= shown
+        i, f, o, g = z.reshape(4, self.units, -1)
+        by_i, by_f, by_o, by_g = by_gates.reshape(4, self.units, -1)
+        np.multiply(by_state, tanh, by_o)
+        by_state *= o
         by_cell += by_state
         by_state *= tanh * tanh
         by_cell -= by_state
-        np.multiply(by_cell, candidate, by_taken)
-        np.multiply(by_cell, self.cells[t], by_kept)
-        np.multiply(by_cell, taken, by_candidate)
+        np.multiply(by_cell, g, by_i)
+        np.multiply(by_cell, self.cells[t], by_f)
+        np.multiply(by_cell, i, by_g)
         by_gates[:gates] *= z[:gates] * (1.0 - z[:gates])  # the slopes: of three sigmoids,
-        by_candidate *= 1.0 - candidate * candidate  # and of a tanh
-        by_cell *= kept
+        by_g *= 1.0 - g * g  # and of a tanh
+        by_cell *= f
 
 
 # Kind of layer -> its twin, and the options that this twin takes for granted.
