@@ -1,8 +1,8 @@
 """From scores to a threshold: a score above it is flagged.
 
 Every rule takes the scores of train or validation, never of test, and returns one number.
-Scores of points that no window covers (NaN) are left out. `oracle` alone sees labels, and is no
-rule but an upper bound.
+Scores of points that no window covers (NaN) are left out. Only `oracle` sees labels: it is
+not a rule but an upper bound.
 """
 
 import numpy as np
@@ -91,8 +91,8 @@ def mad(scores, k=3.5):
     3.98
     """
     scores = finite_scores(scores)
-    spread = stats.median_abs_deviation(scores, scale="normal")
-    return float(np.median(scores) + k * spread)
+    deviation = stats.median_abs_deviation(scores, scale="normal")
+    return float(np.median(scores) + k * deviation)
 
 
 def conformal(scores, alpha=0.01):
@@ -108,7 +108,7 @@ def conformal(scores, alpha=0.01):
     scores : array-like of float
         Scores that had no part in training, or they are too low. NaN is left out.
     alpha : float
-        Promised share of flags among normal points, between 0 and 1.
+        Target share of flags among normal points, between 0 and 1.
 
     Returns
     -------
@@ -133,8 +133,8 @@ def conformal(scores, alpha=0.01):
 def vote(scores, rules, at_least):
     """Threshold above which at least so many of the rules flag.
 
-    Rules on the same scores differ in nothing but their line, so "at least m of them flag" is a
-    line too: the m-th lowest.
+    Rules on the same scores differ only in their threshold, so "at least m of them flag" is a
+    threshold too: the m-th lowest.
 
     Parameters
     ----------
@@ -159,9 +159,9 @@ def vote(scores, rules, at_least):
 
 
 def oracle(scores, labels):
-    """The threshold with the best F1 on the very points that are judged. Not a rule.
+    """The threshold with the best F1 on the very points that are evaluated. Not a rule.
 
-    Nobody has the labels when the line is set. What the oracle reaches is an upper bound for
+    The labels are not known when a threshold is set. What the oracle reaches is an upper bound for
     all thresholds on these scores, and is to be reported as that.
 
     Parameters
@@ -226,12 +226,12 @@ def adaptive(scores, rule, history, every=1, **options):
     """
     history, every = whole("history", history), whole("every", every)
     values = scores.to_numpy(dtype=float)
-    lines = np.full(len(values), np.nan)
+    found = np.full(len(values), np.nan)
     for row in range(history, len(values), every):
         before = values[row - history : row]
         if not np.isnan(before).all():
-            lines[row : row + every] = rule(before, **options)
-    return pd.Series(lines, index=scores.index, name="threshold")
+            found[row : row + every] = rule(before, **options)
+    return pd.Series(found, index=scores.index, name="threshold")
 
 
 def peaks_over_threshold(scores, risk=1e-4, level=98.0):
@@ -290,7 +290,7 @@ def peaks_over_threshold(scores, risk=1e-4, level=98.0):
 def dynamic(scores, prune=0.13):
     """Nonparametric dynamic threshold, with pruning (Hundman et al. 2018).
 
-    Among the lines mean + z·σ, z from 2 to 10, the one that gains most: taking away the scores
+    Among the thresholds mean + z·σ, z from 2 to 10, the one that gains most: taking away the scores
     above it lowers mean and standard deviation of the rest by the largest shares, divided by
     the number of those scores plus the squared number of runs they form. Then the runs are
     sorted by their highest score; where the steps down from one to the next are smaller than
@@ -302,7 +302,7 @@ def dynamic(scores, prune=0.13):
     ----------
     scores : array-like of float, in the order of time
         Unlike the other rules, this one may look at scores that hold anomalies: it was made to
-        set a line within a span, not for a span to come. NaN is left out.
+        set a threshold within a span, not for a span to come. NaN is left out.
     prune : float from 0 to 1
         Smallest relative step from one run to the next lower; 0 takes nothing back.
 
@@ -328,30 +328,30 @@ def dynamic(scores, prune=0.13):
         raise ValueError(f"`prune` must be from 0 to 1. Received: prune={prune}")
     if scores.min() < 0:
         raise ValueError(f"`scores` must not be negative. Received: lowest score {scores.min()}")
-    lines = scores.mean() + Z_GRID * scores.std()
-    lines = [line for line in lines if (scores > line).any()]
-    if not lines:
+    candidates = scores.mean() + Z_GRID * scores.std()
+    candidates = [threshold for threshold in candidates if (scores > threshold).any()]
+    if not candidates:
         return float(scores.max())
-    return _pruned(scores, max(lines, key=lambda line: _gain(scores, line)), prune)
+    return _pruned(scores, max(candidates, key=lambda threshold: _gain(scores, threshold)), prune)
 
 
-def _gain(scores, line):
-    """What taking away the scores above a line gains, equation 2 of the paper's section 3.3."""
-    rest = scores[scores <= line]
-    flags = scores > line
-    mean, spread = (1 - rest.mean() / scores.mean()), (1 - rest.std() / scores.std())
-    return (mean + spread) / (flags.sum() + _runs(flags).nunique() ** 2)
+def _gain(scores, threshold):
+    """What is gained without the scores above a threshold: equation 2 of the paper, section 3.3."""
+    rest = scores[scores <= threshold]
+    flags = scores > threshold
+    mean, deviation = 1 - rest.mean() / scores.mean(), 1 - rest.std() / scores.std()
+    return (mean + deviation) / (flags.sum() + _runs(flags).nunique() ** 2)
 
 
-def _pruned(scores, line, prune):
-    """Raise a line over the runs that hardly stand out from the next lower one."""
-    flags = scores > line
+def _pruned(scores, threshold, prune):
+    """Raise a threshold over the runs that hardly stand out from the next lower one."""
+    flags = scores > threshold
     highest = pd.Series(scores[flags]).groupby(_runs(flags).to_numpy()).max()
     peaks = np.append(np.sort(highest)[::-1], scores[~flags].max())
     steps = 1 - peaks[1:] / peaks[:-1]
     kept = np.flatnonzero(steps >= prune)
     n_kept = kept[-1] + 1 if len(kept) else 0
-    return float(line if n_kept == len(highest) else peaks[n_kept])
+    return float(threshold if n_kept == len(highest) else peaks[n_kept])
 
 
 def _runs(flags):
