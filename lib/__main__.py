@@ -13,6 +13,7 @@ import click
 from click import argument, option
 
 from lib.course import notebooks
+from lib.errors import DetectorError, ParameterError
 
 PATH, COUNT = click.Path(path_type=Path), click.IntRange(min=1)
 NN = argument("words", metavar="[NN]...", nargs=-1)
@@ -88,9 +89,8 @@ def make_exercises(words, only_check, folder):
     changed = exercises.changes(folder, words)
     if not only_check:
         exercises.apply(changed)
-    for path, data in changed.items():
-        done, missing = ("removed", "no source") if data is None else ("written", "stale")
-        print(f"{path.name}: {missing if only_check else done}")
+    for path in changed:
+        print(f"{path.name}: {'stale' if only_check else 'written'}")
     if not changed:
         print("Nothing to do: every exercise notebook is what its solution makes of it.")
     return int(only_check and bool(changed))
@@ -236,20 +236,13 @@ def main(words=None):
     except KeyboardInterrupt:
         print("Interrupted. All kernels have been stopped; no file is half written.")
         return 130
-    except _refusals() as error:
+    except (ParameterError, DetectorError, notebooks.NotebookError, OSError) as error:
         if isinstance(error, BrokenPipeError) and error.filename is None:  # of `print`
             # What is still to be written must not be tried once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return NOBODY_READS
         print(f"error: {error}", file=sys.stderr)
         return 2
-
-
-def _refusals():
-    """Errors whose message is all there is to say; looked up only when something was raised."""
-    from lib.errors import DetectorError, ParameterError
-
-    return ParameterError, DetectorError, notebooks.NotebookError, OSError
 
 
 if __name__ == "__main__":
