@@ -31,7 +31,7 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinxarg.ext",
+    "sphinx_click",
     "sphinx_copybutton",
     "sphinx_togglebutton",
     "course",  # docs/_ext/course.py

@@ -5,6 +5,7 @@ prints them states in its metadata by how much: `"tolerance": 0.1` is a tenth of
 """
 
 import re
+from decimal import Decimal
 
 # A number as Python and pandas print it: sign, thousands, decimals, exponent.
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -45,15 +46,11 @@ def _words(text):
 
 
 def _close(printed, stored, tolerance):
-    values = [float(number.replace(",", "").replace("−", "-")) for number in (printed, stored)]
-    allowed = tolerance * abs(values[1]) + _unit(stored)
-    return abs(values[0] - values[1]) <= allowed * (1 + 1e-9)
-
-
-def _unit(number):
-    """One unit of the last digit of a printed number."""
-    digits, _, exponent = number.partition("e")
-    return 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
+    one, other = (
+        Decimal(number.replace(",", "").replace("−", "-")) for number in (printed, stored)
+    )
+    unit = 10.0 ** other.as_tuple().exponent  # of the last printed digit
+    return abs(float(one - other)) <= (tolerance * abs(float(other)) + unit) * (1 + 1e-9)
 
 
 def with_tolerance(compare_outputs):

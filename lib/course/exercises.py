@@ -1,7 +1,8 @@
 """Exercise notebooks, made from the solution notebooks: one source for question and answer.
 
 The question itself stands in the list of the course notebook and is put below the heading of the
-exercise, so that there is one wording. A check is folded away: it shows how to solve the exercise.
+exercise, so that there is one wording. A check shows how to solve the exercise; so it is encoded
+there, and folded away.
 
 In a solution notebook an exercise is a Markdown cell `## Exercise k. Title`, a code cell tagged
 `solution` and a code cell tagged `check`. The metadata of the first holds a `stub`, what a
@@ -9,16 +10,72 @@ learner finds in its place; that of the second holds `wrong`, the usual mistakes
 that the check has for them, which only the tests read.
 """
 
+import base64
 import re
+import textwrap
 
 from lib.course import notebooks, outputs
 from lib.course.notebooks import text
 
+HEADING = re.compile(r"(?m)^## Exercise (\d+)\. .+$")
 ONLY_IN_SOLUTIONS = ("stub", "wrong", "reason", "tolerance")
 NOTE = (
     "*This notebook was made from `solutions/{name}` by `python -m lib exercises`. Save your work "
     "under a name of your own, and look into `solutions/` afterwards.*"
 )
+
+HIDDEN = """# This check is encoded, so that nobody reads the solution by accident.
+from lib.course import exercises
+
+exercises.check(globals(), \"""
+{encoded}
+\""")"""
+
+
+class NotYet(AssertionError):
+    """An answer that is not right yet; a notebook shows the hint in place of a traceback."""
+
+    def _render_traceback_(self):
+        return [f"Not yet: {self}"]
+
+
+def hidden(source):
+    r"""Return the source of a cell that makes a check and does not show how.
+
+    Examples
+    --------
+    >>> cell = hidden("assert answer == 42, 'Ask again.'\nprint('Right.')")
+    >>> "42" in cell
+    False
+    >>> exec(cell, {"answer": 42})
+    Right.
+    >>> exec(cell, {"answer": 41})
+    Traceback (most recent call last):
+    lib.course.exercises.NotYet: Ask again.
+    """
+    encoded = base64.b64encode(source.encode()).decode()
+    return HIDDEN.format(encoded="\n".join(textwrap.wrap(encoded, 96)))
+
+
+def check(namespace, encoded):
+    """Make a check that `hidden` encoded; it sees the names of the notebook and changes none.
+
+    Parameters
+    ----------
+    namespace : dict
+        The `globals()` of the notebook.
+    encoded : str
+
+    Raises
+    ------
+    NotYet
+        With the hint, if the answer is not right.
+    """
+    code = compile(base64.b64decode(encoded), "<check>", "exec")
+    try:
+        exec(code, dict(namespace))
+    except AssertionError as error:
+        raise NotYet(*error.args) from None
 
 
 def questions(course):
@@ -64,7 +121,7 @@ def exercise(solution, name, asked=None):
     dict
         The same cells under the same ids, without outputs and with stubs for the solutions;
         Markdown cells tagged `solution` are left out, and the first cell ends in a note. Below
-        each heading stands its question; checks are folded, in JupyterLab and on the site.
+        each heading stands its question; checks are encoded, and folded away.
 
     Raises
     ------
@@ -80,56 +137,44 @@ def exercise(solution, name, asked=None):
     >>> made["cells"][1]["source"]
     'answer = ...'
     """
-    cells = [_emptied(cell, name) for cell in solution["cells"] if not _is_explanation(cell)]
+    cells = [_emptied(cell, name, asked or {}) for cell in solution["cells"]]
+    cells = [cell for cell in cells if cell is not None]
     if not cells or cells[0]["cell_type"] != "markdown":
         raise notebooks.NotebookError(f"solutions/{name} must begin with a Markdown cell.")
     cells[0]["source"] += "\n\n" + NOTE.format(name=name)
-    for cell in cells:
-        _ask(cell, asked or {})
     metadata = {**notebooks.LANGUAGE, "made_from": name}
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _ask(cell, asked):
-    """Put the question of the course notebook below the heading of an exercise."""
-    if cell["cell_type"] == "markdown":
-        for number, question in asked.items():
-            heading = rf"(?m)^(## Exercise {number}\. .+)$"
-            cell["source"] = re.sub(
-                heading, lambda m, q=question: f"{m[1]}\n\n> {q}", cell["source"]
-            )
-
-
-def _tags(cell):
-    return cell["metadata"].get("tags", [])
-
-
-def _is_explanation(cell):
-    return cell["cell_type"] == "markdown" and "solution" in _tags(cell)
-
-
-def _emptied(cell, name):
-    """A cell as a learner is to find it: a stub for a solution, and nothing executed."""
-    source = text(cell["source"])
-    metadata = {key: v for key, v in cell["metadata"].items() if key not in ONLY_IN_SOLUTIONS}
+def _emptied(cell, name, asked):
+    """A cell as a learner is to find it, with nothing executed; None if it only explains."""
+    source, said = text(cell["source"]), cell["metadata"]
+    kept = {"id": cell["id"], "cell_type": cell["cell_type"]}
+    metadata = {key: value for key, value in said.items() if key not in ONLY_IN_SOLUTIONS}
     # What is never executed here need not be excused from comparison.
-    metadata["tags"] = [tag for tag in _tags(cell) if not tag.startswith("nbval-")]
-    if "solution" in metadata["tags"]:
-        if not isinstance(cell["metadata"].get("stub"), str):
+    tags = {tag for tag in metadata.pop("tags", ()) if not tag.startswith("nbval-")}
+    if cell["cell_type"] == "markdown":
+        source = HEADING.sub(lambda found: _ask(found, asked), source)
+        return None if "solution" in tags else {**kept, "source": source, "metadata": metadata}
+    if "solution" in tags:
+        if not isinstance(said.get("stub"), str):
             raise notebooks.NotebookError(
                 f"solutions/{name} has a cell tagged `solution` without a `stub` in its metadata: "
                 f"{source[:40]!r}"
             )
-        source = cell["metadata"]["stub"]
-        metadata["tags"].remove("solution")
-    if "check" in metadata["tags"]:
-        metadata["tags"].append("hide-input")
-        metadata["jupyter"] = {"source_hidden": True}
-    if not metadata["tags"]:
-        del metadata["tags"]
-    kept = {"id": cell["id"], "cell_type": cell["cell_type"], "source": source}
-    nothing = {"execution_count": None, "outputs": []} if cell["cell_type"] == "code" else {}
-    return {**kept, "metadata": metadata, **nothing}
+        source = said["stub"]
+    if "check" in tags:
+        source = hidden(source)
+        folded = {"tags": ["check", "hide-input"], "jupyter": {"source_hidden": True}}
+        metadata = {**metadata, **folded}
+    unrun = {"execution_count": None, "outputs": []}
+    return {**kept, "source": source, "metadata": metadata, **unrun}
+
+
+def _ask(heading, asked):
+    """Put the question of the course notebook below the heading of an exercise."""
+    question = asked.get(int(heading[1]))
+    return f"{heading[0]}\n\n> {question}" if question else heading[0]
 
 
 def changes(folder=notebooks.COURSE, words=()):
@@ -145,7 +190,7 @@ def changes(folder=notebooks.COURSE, words=()):
     Returns
     -------
     dict
-        Path of an exercise notebook -> its bytes, or None if it has lost its source.
+        Path of an exercise notebook -> its bytes.
 
     Raises
     ------
@@ -153,36 +198,17 @@ def changes(folder=notebooks.COURSE, words=()):
         If a word fits no solution notebook, or such a notebook lacks what `exercise` needs.
     """
     home = folder / "solutions"
-    chosen = notebooks.select(words, home) if words else notebooks.find(home)
-    wanted = {n.path.name: _made(folder, n.path) for n in chosen}
-    wanted = {folder / "exercises" / name: notebooks.to_bytes(it) for name, it in wanted.items()}
-    if not words:
-        wanted = {**dict.fromkeys(_orphans(folder, wanted)), **wanted}
-    return {path: data for path, data in wanted.items() if data != _bytes_of(path)}
-
-
-def _made(folder, path):
-    course = folder / path.name
-    asked = questions(notebooks.read(course)) if course.exists() else {}
-    return exercise(notebooks.read(path), path.name, asked)
-
-
-def _orphans(folder, wanted):
-    """Exercise notebooks that were made here and have no source any more.
-
-    A learner's own copy bears another name than the one it was made under, and is left alone.
-    """
-    for path in sorted((folder / "exercises").glob("*.ipynb")):
-        if path not in wanted and notebooks.read(path)["metadata"].get("made_from") == path.name:
-            yield path
-
-
-def _bytes_of(path):
-    return path.read_bytes() if path.exists() else b""
+    made = {}
+    for solution in notebooks.select(words, home) if words else notebooks.find(home):
+        course = folder / solution.path.name
+        asked = questions(notebooks.read(course)) if course.exists() else {}
+        content = exercise(notebooks.read(solution.path), solution.path.name, asked)
+        made[folder / "exercises" / solution.path.name] = notebooks.to_bytes(content)
+    return {p: data for p, data in made.items() if not p.exists() or p.read_bytes() != data}
 
 
 def apply(changed):
-    """Write and remove exercise notebooks, each in one step.
+    """Write exercise notebooks, each in one step.
 
     Parameters
     ----------
@@ -201,11 +227,8 @@ def apply(changed):
                 "remove it, and try again."
             )
     for path, data in changed.items():
-        if data is None:
-            path.unlink()
-        else:
-            path.parent.mkdir(exist_ok=True)
-            outputs.write(path, data)
+        path.parent.mkdir(exist_ok=True)
+        outputs.write(path, data)
 
 
 def _is_worked_on(content):

@@ -84,13 +84,18 @@ def code_of(source):
     >>> code_of("x = 1") == code_of("x = 2")
     False
     """
-    lines = source.splitlines()
-    own = [line for line in lines if line.lstrip()[:1] in {"%", "!"}]
     try:
-        tree = ast.parse("\n".join("" if line in own else line for line in lines))
+        own, tree = _parsed(source)
     except SyntaxError:
         return source  # fails when it is run, which says more than we could
     return "\n".join([*own, _tree(tree)])
+
+
+def _parsed(source):
+    """IPython's own lines of a source, and the syntax tree of the others."""
+    lines = source.splitlines()
+    own = [line for line in lines if line.lstrip()[:1] in {"%", "!"}]
+    return own, ast.parse("\n".join("" if line in own else line for line in lines))
 
 
 def _tree(node):
@@ -143,10 +148,9 @@ def lib_modules(sources, lib=LIB):
 
 def _imports(source):
     """Dotted names that a source imports from `lib`; the last part may be no module."""
-    lines = ("" if line.lstrip()[:1] in {"%", "!"} else line for line in source.splitlines())
     names = set()
     with suppress(SyntaxError):
-        for node in ast.walk(ast.parse("\n".join(lines))):
+        for node in ast.walk(_parsed(source)[1]):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -175,24 +179,16 @@ def stamped(executed, lib=LIB):
     """
     content = copy.deepcopy(executed)
     course = {**content["metadata"].get("course", {}), "sources": sources_hash(content, lib)}
-    content["metadata"] = {
-        "course": {**course, "versions": versions()},
-        **LANGUAGE,
-    }
+    content["metadata"] = {"course": {**course, "versions": versions()}, **LANGUAGE}
     for cell in content["cells"]:
         kept = {key: cell["metadata"][key] for key in KEPT_METADATA if key in cell["metadata"]}
         if not kept.get("tags", True):
             del kept["tags"]  # papermill leaves an empty list in every cell
-        cell["metadata"] = kept
         if text(cell["source"]).startswith("if settings.is_default:"):
-            _fold(kept)
+            # Bounds are no part of the story: folded in JupyterLab and on the site.
+            if not {"hide-input", "hide-cell"} & {*kept.get("tags", ())}:
+                kept["tags"] = [*kept.get("tags", ()), "hide-input"]
+            kept["jupyter"] = {**kept.get("jupyter", {}), "source_hidden": True}
+        cell["metadata"] = kept
         outputs.describe(cell)
     return content
-
-
-def _fold(metadata):
-    """Fold a cell away, in JupyterLab and on the site: bounds are no part of the story."""
-    tags = metadata.get("tags", [])
-    if not {"hide-input", "hide-cell"} & set(tags):
-        metadata["tags"] = [*tags, "hide-input"]
-    metadata["jupyter"] = {**metadata.get("jupyter", {}), "source_hidden": True}

@@ -48,8 +48,7 @@ def data_files(folder=DATA):
     wrong = []
     for digest, name in (line.split(maxsplit=1) for line in lines):
         path = folder / name.lstrip("*")
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-        if found != digest:
-            what = "is missing" if found is None else "has changed"
+        what = "has changed" if path.exists() else "is missing"
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             wrong.append(f"data/{path.name} {what}. Try: git checkout -- data/{path.name}")
     return wrong

@@ -69,16 +69,15 @@ def growing(draw):
     if os.environ.get("LIB_PROGRESS") == "0":
         return lambda *values: None
     import matplotlib.pyplot as plt
-    from IPython.display import display
+    from IPython.display import DisplayHandle
 
-    place = []
+    place, is_shown = DisplayHandle(), False
 
     def redraw(*values):
+        nonlocal is_shown
         figure = draw(*values)
-        if place:
-            place[0].update(figure)
-        else:
-            place.append(display(figure, display_id=True))
+        (place.update if is_shown else place.display)(figure)
+        is_shown = True
         plt.close(figure)  # or Jupyter would show the last one once more, below
 
     return redraw

@@ -10,12 +10,19 @@ import ast
 import numbers
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 
 from lib.course import notebooks
 from lib.errors import ParameterError, did_you_mean
+
+KINDS = {
+    bool: (bool, "True or False"),
+    int: (numbers.Integral, "an integer"),
+    float: (numbers.Real, "a number"),
+    str: (str, "a text"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ Received: window='60'
     help: str
     minimum: float | None = None
     maximum: float | None = None
-    choices: Sequence[str] = ()
+    choices: tuple[str, ...] = ()
     series: bool = False
 
     @property
@@ -65,9 +72,8 @@ Received: window='60'
             return f"a shipped series ({', '.join(_shipped())}) or the path of a CSV file"
         if self.choices:
             return "one of " + ", ".join(map(repr, self.choices))
-        kind = {bool: "True or False", int: "an integer", float: "a number", str: "a text"}
         bounds = "" if self.minimum is None else f" from {self.minimum} to {self.maximum}"
-        return kind[type(self.default)] + bounds
+        return KINDS[type(self.default)][1] + bounds
 
     def check(self, value):
         """Return `value` in the parameter's type.
@@ -78,10 +84,13 @@ Received: window='60'
             If the type is another (a whole number is fine where any number is meant), or the
             value is not finite, out of range, not among the choices, or not a file.
         """
-        if not (self._has_type(value) and self._is_allowed(value)):
+        kind = type(self.default)
+        # To Python, True is an integer; to a reader of "window=True", it is a mistake.
+        has_type = isinstance(value, KINDS[kind][0]) and isinstance(value, bool) <= (kind is bool)
+        if not (has_type and self._is_allowed(value)):
             message = f"`{self.name}` must be {self.accepts}. Received: {self.name}={value!r}"
             raise ParameterError(message)
-        return type(self.default)(value)
+        return kind(value)
 
     def parse(self, text):
         """Return the value that `text` from a command line stands for, checked.
@@ -102,12 +111,6 @@ Received: window='60'
             value = text
         return self.check(value)
 
-    def _has_type(self, value):
-        kind = {bool: bool, int: numbers.Integral, float: numbers.Real, str: str}
-        # To Python, True is an integer; to a reader of "window=True", it is a mistake.
-        is_stray_bool = isinstance(value, bool) and not isinstance(self.default, bool)
-        return isinstance(value, kind[type(self.default)]) and not is_stray_bool
-
     def _is_allowed(self, value):
         if self.series:
             return value in _shipped() or os.path.isfile(value)
@@ -124,8 +127,7 @@ def _shipped():
     return [name for name in data.catalogue()["name"] if not name.endswith("_events")]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(SimpleNamespace):
     """The checked values of one run, as attributes.
 
     Examples
@@ -135,21 +137,9 @@ class Settings:
     (60, False, {'window': 60})
     """
 
-    values: Mapping
-    defaults: Mapping
-
-    def __getattr__(self, name):
-        """Return the value of the parameter `name`."""
-        # Not self.values: while an object is being copied, that attribute does not exist yet.
-        try:
-            return self.__dict__["values"][name]
-        except KeyError:
-            raise AttributeError(f"there is no parameter `{name}`") from None
-
-    @property
-    def changed(self):
-        """The values that differ from their defaults."""
-        return {name: v for name, v in self.values.items() if v != self.defaults[name]}
+    def __init__(self, values, defaults):
+        super().__init__(**values)
+        self.changed = {name: v for name, v in values.items() if v != defaults[name]}
 
     @property
     def is_default(self):

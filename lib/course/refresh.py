@@ -15,11 +15,11 @@ def refresh_course(chosen, everything=False, output="build", jobs=None):
     """
     results = refresh(chosen, everything, output, jobs)
     for notebook in chosen:
-        renew_figures(notebook)
+        files = outputs.figure_files(notebooks.read(notebook.path), notebook.number)
+        outputs.replace_files(notebook.path.parents[1] / "figures", notebook.number, files)
     folders = {notebook.path.parent for notebook in chosen}
     names = {notebook.name for notebook in chosen}
-    solved = [n for folder in folders for n in notebooks.find(folder / "solutions")]
-    solved = [notebook for notebook in solved if notebook.name in names]
+    solved = [n for f in folders for n in notebooks.find(f / "solutions") if n.name in names]
     return results + refresh(solved, everything, Path(output) / "solutions", jobs)
 
 
@@ -46,6 +46,8 @@ def refresh(chosen, everything=False, output="build", jobs=None):
     ------
     NotebookError
         If a notebook, or what it imports, is edited while it runs; nothing is then stored.
+    nbformat.ValidationError
+        If an executed one is no valid notebook.
     """
     contents = {notebook: notebooks.read(notebook.path) for notebook in chosen}
     stale = [n for n in chosen if everything or not fingerprints.is_fresh(contents[n])]
@@ -55,27 +57,9 @@ def refresh(chosen, everything=False, output="build", jobs=None):
         if _state(notebook) != before[notebook]:
             raise notebooks.NotebookError(f"{notebook.name} changed while it ran; run it again.")
         executed = notebooks.read(Path(output) / "notebooks" / notebook.path.name)
-        store(notebook.path, executed)
+        outputs.write(notebook.path, notebooks.to_bytes(fingerprints.stamped(executed)))
     return results
 
 
 def _state(notebook):
     return notebook.path.read_bytes(), fingerprints.sources_hash(notebooks.read(notebook.path))
-
-
-def store(path, executed):
-    """Write an executed notebook in the form in which it is kept, in one step.
-
-    Raises
-    ------
-    nbformat.ValidationError
-        If it is no valid notebook.
-    """
-    outputs.write(path, notebooks.to_bytes(fingerprints.stamped(executed)))
-
-
-def renew_figures(notebook):
-    """Write the figures stored in a notebook into `figures/`, and remove its former ones."""
-    folder = notebook.path.parent.parent / "figures"
-    files = outputs.figure_files(notebooks.read(notebook.path), notebook.number)
-    outputs.replace_files(folder, notebook.number, files)

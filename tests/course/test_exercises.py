@@ -139,6 +139,7 @@ BROKEN = {
     "one hint for all": ("mistakes", metadata("check", wrong=[ONE, {**ONE, "code": "answer = 2"}])),
     "mistake without hint": ("mistakes", metadata("check", wrong=[ONE, {"code": "answer = 2"}])),
     "empty hint": ("mistakes", metadata("check", wrong=[ONE, {**ONE, "hint": ""}])),
+    "tells the answer": ("hides_the_solution", prose("put it into", "answer = start + 1, into")),
     "no praise": ("praise", cell("check", outputs=[stdout("True\n")])),
     "praise of another": ("praise", cell("check", 1, outputs=[stdout("Exercise 1: right.\n")])),
     "26 lines": ("short_cells", cell("check", source="1\n" * 26)),
@@ -191,18 +192,18 @@ def test_trial_finds_every_kind_of_bad_check(solved, tmp_path):
     checks[4]["source"] = "raise ValueError('not solved yet, started from')"
     found = exercise_checks.trial(solved, tmp_path)
     expected = [
-        "exercise 1, unsolved: not 'not solved yet', but AssertionError: no",
-        "exercise 1, wrong (answer = start + 0): not 'AssertionError: started from', but Assertion",
-        "exercise 1, wrong (answer = 100): not 'AssertionError: Too large', but AssertionError: no",
-        "exercise 1, solved: AssertionError: no",
+        "exercise 1, unsolved: not 'not solved yet', but NotYet: no",
+        "exercise 1, wrong (answer = start + 0): not 'NotYet: started from', but NotYet: no",
+        "exercise 1, wrong (answer = 100): not 'NotYet: Too large', but NotYet: no",
+        "exercise 1, solved: NotYet: no",
         "exercise 2, unsolved: passes the check",
         "exercise 2, wrong (answer = start + 1): passes the check",
         "exercise 2, wrong (answer = 100): passes the check",
-        "exercise 3, wrong (answer = start + 2): not 'AssertionError: something else', but Assert",
+        "exercise 3, wrong (answer = start + 2): not 'NotYet: something else', but NotYet",
         "exercise 3, wrong (1 / 0): does not run: ZeroDivisionError",
         "exercise 4, unsolved: does not run: SyntaxError",
-        "exercise 5, wrong (answer = start + 4): not 'AssertionError: started from', but Value",
-        "exercise 5, wrong (answer = 100): not 'AssertionError: Too large', but ValueError",
+        "exercise 5, wrong (answer = start + 4): not 'NotYet: started from', but Value",
+        "exercise 5, wrong (answer = 100): not 'NotYet: Too large', but ValueError",
         "exercise 5, solved: ValueError",
         "after exercise 5: ZeroDivisionError",
     ]
@@ -242,7 +243,7 @@ def test_command_makes_exercises(solved, save_solution, course, capsys):
         f"cell-{i}" for i in range(14) if i not in explained
     ]
     sources = [notebooks.text(one["source"]) for one in code_cells(made)]
-    checks = [notebooks.text(one["source"]) for one in tagged(solved, "check")]
+    checks = [exercises.hidden(notebooks.text(one["source"])) for one in tagged(solved, "check")]
     stub = "answer = ...  # your number"
     assert sources == ["start = 10", stub, checks[0], stub, checks[1], stub, checks[2]]
     states = {(c["execution_count"], *c["outputs"], str(c["metadata"])) for c in code_cells(made)}
@@ -260,24 +261,6 @@ def test_command_changes_nothing_twice_and_says_so(solved, save_solution, course
         assert run_command(course, *words) == 0
         assert "Nothing to do" in capsys.readouterr().out
     assert (course / "exercises" / f"{NAME}.ipynb").stat().st_mtime_ns == before
-
-
-def test_exercise_without_a_source_is_removed_and_a_copy_of_a_learner_is_not(
-    solved, save_solution, course, capsys
-):
-    path = save_solution(solved)
-    run_command(course)
-    made = course / "exercises" / path.name
-    made.with_name("05_mine.ipynb").write_bytes(made.read_bytes())
-    path.unlink()
-    save_solution(solved, "06_other")
-    capsys.readouterr()
-    assert run_command(course, "--check") == 1
-    assert f"{path.name}: no source" in capsys.readouterr().out
-    assert made.exists()
-    assert run_command(course) == 0
-    names = sorted(path.name for path in made.parent.iterdir())
-    assert names == ["05_mine.ipynb", "06_other.ipynb"]
 
 
 def test_work_of_a_learner_is_never_overwritten(solved, save_solution, course, capsys):

@@ -1,5 +1,7 @@
 """The slider: it draws in a real kernel, and leaves nothing where nobody looks on."""
 
+from functools import partialmethod
+
 import exercise_checks
 import pytest
 
@@ -46,28 +48,14 @@ def test_a_slider_needs_two_stops(values):
         interactive.slider(print, values, "line")
 
 
-class Place:
-    """What `display(…, display_id=True)` returns, and a record of what it was given."""
-
-    def __init__(self):
-        self.shown = []
-
-    def update(self, figure):
-        self.shown.append(("update", figure))
-
-
 def test_a_growing_figure_keeps_its_place_and_leaves_none_open(monkeypatch):
     import matplotlib.pyplot as plt
 
-    place = Place()
-
-    def display(figure, display_id):
-        place.shown.append(("display", figure))
-        return place
-
+    shown, drawn, before = [], [], plt.get_fignums()
     monkeypatch.delenv("LIB_PROGRESS", raising=False)
-    monkeypatch.setattr("IPython.display.display", display)
-    before, drawn = plt.get_fignums(), []
+    for how in ("display", "update"):
+        record = partialmethod(lambda place, figure, how: shown.append((how, figure)), how=how)
+        monkeypatch.setattr(f"IPython.display.DisplayHandle.{how}", record)
 
     def draw(rows):
         drawn.append(plt.figure())
@@ -76,8 +64,8 @@ def test_a_growing_figure_keeps_its_place_and_leaves_none_open(monkeypatch):
     redraw = interactive.growing(draw)
     for rows in range(3):
         redraw(rows)
-    assert [how for how, _ in place.shown] == ["display", "update", "update"]
-    assert [figure for _, figure in place.shown] == drawn
+    assert [how for how, _ in shown] == ["display", "update", "update"]
+    assert [figure for _, figure in shown] == drawn
     assert plt.get_fignums() == before
 
 

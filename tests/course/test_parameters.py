@@ -112,7 +112,7 @@ def test_settings_hold_the_values_and_know_whether_they_are_the_defaults(cell):
     assert (settings.window, settings.threshold, settings.epochs) == (60, 1.0, cell["epochs"])
     assert not settings.is_default
     assert settings.changed == {"window": 60, "threshold": 1.0}
-    with pytest.raises(AttributeError, match="no parameter `windw`"):
+    with pytest.raises(AttributeError, match="windw"):
         _ = settings.windw
 
 

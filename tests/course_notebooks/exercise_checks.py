@@ -14,6 +14,7 @@ The contract
 * The check prints `Exercise k: right. …`; before anything is solved it raises an error that says
   "not solved yet". Its metadata `wrong` lists at least two usual mistakes, each with its `code`
   and a `hint`: part of the message of the AssertionError that this mistake runs into.
+* The exercise notebook that is made from it shows no line of a solution or a check.
 """
 
 import os
@@ -24,7 +25,7 @@ import notebook_checks
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, start_new_kernel
 from notebook_checks import code_cells, tags
 
-from lib.course import notebooks
+from lib.course import exercises, notebooks
 from lib.course.notebooks import text
 
 HEADING = re.compile(r"(?m)^## Exercise (\d+)\. (.+)$")
@@ -116,7 +117,28 @@ def praise(notebook, path):
     return problems
 
 
-OWN_RULES = (title, structure, titles_of_the_course, stubs, mistakes, praise)
+def hides_the_solution(notebook, path):
+    try:
+        cells = exercises.exercise(notebook, path.name, _asked(path))["cells"]
+    except notebooks.NotebookError as error:
+        return [str(error)]
+    shown = "\n".join(f"{text(cell['source'])}\n{cell['metadata']}" for cell in cells)
+    solved = [*tagged(notebook, "solution"), *tagged(notebook, "check")]
+    given = [cell["metadata"].get("stub", "") for cell in solved]
+    given += [text(cell["source"]) for cell in code_cells(notebook) if cell not in solved]
+    lines = {line.strip() for cell in solved for line in text(cell["source"]).splitlines()}
+    told = [
+        line for line in lines if len(line) > 8 and line in shown and line not in "".join(given)
+    ]
+    return [f"an exercise shows {line!r}" for line in sorted(told)]
+
+
+def _asked(path):
+    course = path.parent.parent / path.name
+    return exercises.questions(notebooks.read(course)) if course.exists() else {}
+
+
+OWN_RULES = (title, structure, titles_of_the_course, stubs, mistakes, praise, hides_the_solution)
 SHARED_RULES = (
     notebook_checks.short_cells,
     notebook_checks.executed_in_order,
@@ -177,11 +199,11 @@ def trial(notebook, folder):
 
 def _attempts(execute, solution, check):
     """Problems of one exercise; every attempt starts from the names that were there before."""
-    answer, check_source = text(solution["source"]), text(check["source"])
+    answer, check_source = text(solution["source"]), exercises.hidden(text(check["source"]))
     attempts = [("unsolved", solution["metadata"]["stub"], ("", UNSOLVED))]
     for entry in check["metadata"]["wrong"]:
         name = f"wrong ({entry['code'].splitlines()[0][:40]})"
-        attempts.append((name, entry["code"], ("AssertionError: ", entry["hint"])))
+        attempts.append((name, entry["code"], ("NotYet: ", entry["hint"])))
     attempts.append(("solved", answer, None))
     execute(REMEMBER)
     for name, source, expected in attempts:
