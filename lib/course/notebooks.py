@@ -29,7 +29,6 @@ class Notebook:
     path: Path
     title: str
     question: str
-    data: str
     time: str
     budget: float | None
 
@@ -96,7 +95,6 @@ def describe(path):
         path=Path(path),
         title=title[1].strip() if title else "",
         question=facts.get("question", ""),
-        data=facts.get("data", ""),
         time=facts.get("time", ""),
         budget=content["metadata"].get("course", {}).get("budget_seconds"),
     )
@@ -131,10 +129,10 @@ def select(words, folder=COURSE):
 
 def readme_table(folder=COURSE):
     """Return the Markdown table of the notebooks, made from their headers."""
-    lines = ["| # | notebook | question | data | time |", "|---|---|---|---|---|"]
+    lines = ["| # | notebook | question | time |", "|---|---|---|---|"]
     for n in find(folder):
         link = f"[{n.title}]({n.path.parent.name}/{n.path.name})"
-        cells = (n.number, link, n.question, n.data, n.time)
+        cells = (n.number, link, n.question, n.time)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
 
