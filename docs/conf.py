@@ -38,7 +38,6 @@ extensions = [
 ]
 templates_path = ["_templates"]
 suppress_warnings = [
-    "toc.not_readable",  # pages that a copy may lack
     "mystnb.unknown_mime_type",  # a table's CSV, which stands beside its HTML
     "epub.unknown_project_files",
     "epub.duplicated_toc_entry",
