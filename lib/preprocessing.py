@@ -82,12 +82,13 @@ class Preprocessing:
         }
         self.step_ = None
 
-    def fit(self, train):
+    def fit(self, *recordings):
         """Learn the expected step.
 
         Parameters
         ----------
-        train : DataFrame of n_times rows and n_features columns
+        *recordings : DataFrame of n_times rows and n_features columns
+            One, or several that have nothing to do with each other's times.
 
         Returns
         -------
@@ -101,9 +102,11 @@ class Preprocessing:
             not positive.
         """
         if self.settings["form"] == "returns":
-            _check_positive(train)
-        steps = seconds(self.rows(train).index)
-        self.step_ = float(np.median(steps)) if steps is not None and len(steps) else None
+            for train in recordings:
+                _check_positive(train)
+        steps = [seconds(self.rows(train).index) for train in recordings]
+        steps = np.concatenate([one for one in steps if one is not None] or [[]])
+        self.step_ = float(np.median(steps)) if len(steps) else None
         return self
 
     def rows(self, series):

@@ -11,7 +11,6 @@ import math
 import os
 import sys
 import time
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -28,7 +27,7 @@ LOOKS = 40  # at the validation loss, if the budget is a number of steps
 def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     model,
     inputs,
-    targets,
+    targets=None,
     *,
     validation=None,
     epochs=20,
@@ -47,8 +46,10 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     ----------
     model : keras.Model
     inputs, targets : ndarray of shape (n_windows, steps, n_features)
-        Their order is shuffled anew in each epoch.
-    validation : tuple (inputs, targets), optional
+        Their order is shuffled anew in each epoch. Without `targets`, `inputs` is an object that
+        cuts windows as they are needed: it has a length, and its item `[places]`, for an array
+        of places, is a pair of float32 inputs and targets.
+    validation : tuple (inputs, targets) or such an object, optional
         Later windows, never trained on. With them, training stops after `patience` epochs
         without a better validation loss; without them it runs for all `epochs` or `steps`.
     epochs, batch_size, patience : int
@@ -106,13 +107,13 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     counts |= {} if steps is None else {"steps": steps}
     errors.whole("min_steps", min_steps, 0)
     trainer = errors.trainer(trainer)
-    _check(model, inputs, targets, allow_missing, **counts)
+    for count, value in counts.items():
+        errors.whole(count, value)
+    windows = _checked(model, inputs if targets is None else (inputs, targets), allow_missing)
     if validation is not None:
-        _check(model, *validation, allow_missing)
-        validation = _float32(*validation)
-    inputs, targets = _float32(inputs, targets)
-    batches = _shuffled(np.random.default_rng(seed), len(inputs), batch_size)
-    plan, name = _plan(math.ceil(len(inputs) / batch_size), epochs, steps)
+        validation = _checked(model, validation, allow_missing)
+    batches = _shuffled(np.random.default_rng(seed), len(windows), batch_size)
+    plan, name = _plan(math.ceil(len(windows) / batch_size), epochs, steps)
     started = time.perf_counter()
     with _student(model, trainer, sum(plan) if decay else 0) as (student, train):
         losses, taken = [], 0
@@ -122,17 +123,17 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
                 if best.is_long_ago and taken >= min_steps:
                     break
                 some = itertools.islice(batches, count)
-                losses.append({"loss": _epoch(train, student, inputs, targets, some)})
+                losses.append({"loss": _epoch(train, student, windows, some)})
                 taken += count
                 if validation is not None:
-                    losses[-1]["val_loss"] = _validation_loss(student, *validation)
+                    losses[-1]["val_loss"] = _validation_loss(student, validation)
                     best.look_at(losses[-1]["val_loss"], student)
                 bar.set_postfix({key: f"{value:.3g}" for key, value in losses[-1].items()})
                 bar.update()
         best.restore(student)
     history = _history(losses, plan, name)
     history.attrs |= {"steps": taken, "stopped": "budget" if taken == sum(plan) else "patience"}
-    history.attrs["ratio"] = _ratio(history, _mean_loss(model, targets, validation))
+    history.attrs["ratio"] = _ratio(history, _mean_loss(model, windows, validation))
     history.attrs["seconds"] = time.perf_counter() - started
     return history
 
@@ -157,18 +158,21 @@ def _shuffled(order, count, size):
         yield from _batches(order.permutation(count), size)
 
 
-def _mean_loss(model, targets, validation):
+def _mean_loss(model, windows, validation):
     """Loss of predicting the mean of the training targets, at each step and feature."""
-    wanted = targets if validation is None else validation[1]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a step that is missing throughout
-        mean = np.nan_to_num(np.nanmean(targets, axis=0, dtype="float64")).astype("float32")
-    parts = _batches(np.arange(len(wanted)), SCORED_AT_ONCE)
+    shape = model.output_shape[1:]
+    total, count = np.zeros(shape), np.zeros(shape, int)
+    for part in _in_order(windows):
+        targets = windows[part][1]
+        total += np.nansum(targets, axis=0, dtype="float64")
+        count += np.count_nonzero(~np.isnan(targets), axis=0)
+    mean = (total / np.maximum(count, 1)).astype("float32")
+    wanted = windows if validation is None else validation
     loss, total = keras.losses.get(model.loss), 0.0
-    for part in parts:
-        predicted = np.broadcast_to(mean, wanted[part].shape)
-        of_part = keras.ops.convert_to_numpy(loss(wanted[part], predicted))
-        total += len(part) * float(np.mean(of_part))
+    for part in _in_order(wanted):
+        targets = wanted[part][1]
+        of_part = loss(targets, np.broadcast_to(mean, targets.shape))
+        total += len(part) * float(np.mean(keras.ops.convert_to_numpy(of_part)))
     return total / len(wanted)
 
 
@@ -199,26 +203,40 @@ def _falling_rate(student, steps):
         student.optimizer.learning_rate = rate
 
 
-def _float32(*arrays):
-    return tuple(np.ascontiguousarray(array, dtype="float32") for array in arrays)
+class _Arrays:
+    """Windows that lie in arrays."""
+
+    def __init__(self, inputs, targets):
+        first = np.ascontiguousarray(inputs, dtype="float32")
+        is_same = targets is inputs
+        self.arrays = first, first if is_same else np.ascontiguousarray(targets, dtype="float32")
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __getitem__(self, places):
+        return tuple(array[places] for array in self.arrays)
 
 
 def _batches(order, size):
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def _validation_loss(model, inputs, targets):
-    in_order = _batches(np.arange(len(inputs)), SCORED_AT_ONCE)
-    return _epoch(model.test_on_batch, model, inputs, targets, in_order)
+def _in_order(windows):
+    return _batches(np.arange(len(windows)), SCORED_AT_ONCE)
 
 
-def _epoch(step, model, inputs, targets, batches):
+def _validation_loss(model, windows):
+    return _epoch(model.test_on_batch, model, windows, _in_order(windows))
+
+
+def _epoch(step, model, windows, batches):
     """Take one step per batch; return the mean loss over all windows."""
     total, count = 0.0, 0
     for batch in batches:
         # Before version 3.15 Keras gave the mean over all steps since this call, now that of one.
         model.reset_metrics()
-        logs = step(inputs[batch], targets[batch], return_dict=True)
+        logs = step(*windows[batch], return_dict=True)
         total += len(batch) * float(logs["loss"])
         count += len(batch)
     return total / count
@@ -317,15 +335,17 @@ def _in_notebook():
     return hasattr(shell, "kernel")
 
 
-def _check(model, inputs, targets, allow_missing=False, **counts):
-    for name, count in counts.items():
-        errors.whole(name, count)
+def _checked(model, windows, allow_missing):
+    """Windows whose shapes suit the model; arrays are checked to be finite, too."""
+    is_cut = not isinstance(windows, tuple | list)
+    inputs, targets = windows[np.arange(min(len(windows), 1))] if is_cut else windows
     if len(inputs) != len(targets):
         raise ValueError(
             f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"
         )
-    _check_array("inputs", inputs, model.input_shape[1:])
-    _check_array("targets", targets, model.output_shape[1:], allow_missing)
+    _check_array("inputs", inputs, model.input_shape[1:], is_cut)
+    _check_array("targets", targets, model.output_shape[1:], is_cut or allow_missing)
+    return windows if is_cut else _Arrays(inputs, targets)
 
 
 def _check_array(name, values, expected, allow_missing=False):

@@ -12,10 +12,15 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
-from lib.backend import keras
 from lib.detectors import storage
 from lib.detectors.pipeline import Pipeline
-from lib.detectors.recipe import checked_recipe, checked_rows, stored_recipe
+from lib.detectors.recipe import (
+    check_later,
+    checked_recipe,
+    checked_recordings,
+    checked_rows,
+    stored_recipe,
+)
 from lib.detectors.stream import Piece
 from lib.errors import DetectorError, choice
 from lib.preprocessing import Preprocessing, seconds, until
@@ -26,6 +31,11 @@ FEWEST_STEPS = 3  # from which a usual one is taken
 STEP_RATIO = 2.0  # to the step of training, beyond which another one is meant
 FAR = 10  # standard deviations
 RESCORING = ("score", "aggregation", "smooth", "balance", "threshold", "threshold_options")
+
+
+def _of_pipeline(name, doc):
+    """Make a property that gives what the fitted pipeline has under another name."""
+    return property(lambda detector: getattr(detector._fitted, name), doc=doc)
 
 
 class Detector:
@@ -78,6 +88,9 @@ class Detector:
     preprocessing : dict, optional
         Arguments of `preprocessing.Preprocessing`, such as `{"form": "returns"}`: what is done to
         the rows first, in `fit` and everywhere later. By default nothing.
+    targets : list of str, optional
+        Columns whose errors make the scores, in this order. By default all. The others are inputs
+        only, such as the weather or a setpoint: they help to predict, and raise no alarm.
 
     Attributes
     ----------
@@ -101,6 +114,9 @@ class Detector:
         `mean`, `scale` and `balance` of each sensor.
     model_ : keras.Model or None
         Of a network.
+    depth_ : int
+        Rows that a score rests on, its own included: those of a window, those predicted after it,
+        those that it is smoothed over, and the one before a first return.
 
     Raises
     ------
@@ -140,6 +156,7 @@ class Detector:
         patience=3,
         seed=0,
         preprocessing=None,
+        targets=None,
     ):
         if threshold_options is None:
             threshold_options = {"q": 99.0} if threshold == "percentile" else {}
@@ -163,6 +180,7 @@ class Detector:
             patience=patience,
             seed=seed,
             preprocessing=preprocessing,
+            targets=targets,
         )
         self._pipeline = None
         self.reset()
@@ -181,57 +199,34 @@ class Detector:
     def threshold_(self, threshold):
         self._fitted.threshold = threshold
 
-    @property
-    def features_(self):
-        """Names of the sensors."""
-        return self._fitted.features
+    features_ = _of_pipeline("features", "Names of the sensors.")
+    preprocessing_ = _of_pipeline("preprocessing", "Fitted on the training rows.")
+    scaler_ = _of_pipeline("scaler", "`mean`, `scale` and `balance` of each sensor.")
+    history_ = _of_pipeline("history", "Losses of a network by epoch or step.")
+    n_windows_ = _of_pipeline("n_windows", "Windows trained on.")
+    n_parameters_ = _of_pipeline("n_parameters", "Numbers that were learned.")
+    model_ = _of_pipeline("model", "The network, or None.")
+    validation_scores_ = _of_pipeline("validation_scores", "Scores of the rows held out.")
 
     @property
-    def preprocessing_(self):
-        """Fitted on the training rows."""
-        return self._fitted.preprocessing
-
-    @property
-    def scaler_(self):
-        """`mean`, `scale` and `balance` of each sensor."""
-        return self._fitted.scaler
-
-    @property
-    def history_(self):
-        """Losses of a network by epoch or step."""
-        return self._fitted.history
-
-    @property
-    def n_windows_(self):
-        """Windows trained on."""
-        return self._fitted.n_windows
-
-    @property
-    def n_parameters_(self):
-        """Numbers that were learned."""
-        return self._fitted.n_parameters
-
-    @property
-    def model_(self):
-        """The network, or None."""
-        return getattr(self._fitted.method, "model", None)
-
-    @property
-    def validation_scores_(self):
-        """Scores of the rows held out."""
-        return self._fitted.validation_scores
+    def depth_(self):
+        """Rows that a score rests on, its own included."""
+        return self._fitted.depth
 
     def fit(self, train, validation=None):
         """Learn what is normal, then set the threshold on rows that were not trained on.
 
         Parameters
         ----------
-        train : DataFrame or Series of n_times rows
-            Its index increases; NaN is a missing value.
-        validation : DataFrame or Series, optional
-            Later rows, for early stopping and for the threshold. Default: the last fifth of
-            `train`, which is then not trained on. It is preprocessed by itself: its first return
-            is missing.
+        train : DataFrame or Series of n_times rows, or list of such
+            Its index increases; NaN is a missing value. A list holds separate recordings, such as
+            runs of a machine or several machines of one type: no window has rows of two. A frame
+            whose index has levels is taken as such, too: all levels but the last name the
+            recording.
+        validation : DataFrame or Series, or list of such, optional
+            Later rows, for early stopping and for the threshold. Default: the last fifth of each
+            recording in `train`, which is then not trained on. It is preprocessed by itself: its
+            first return is missing.
 
         Returns
         -------
@@ -241,7 +236,17 @@ class Detector:
         Raises
         ------
         ValueError
-            If the rows are of no use, such as too few for one window; nothing is trained then.
+            If the rows are of no use, such as too few for one window, or `validation` is not
+            later than `train`; nothing is trained then.
+
+        Examples
+        --------
+        >>> runs = [pd.Series(np.sin(np.arange(rows) / 4), name="load") for rows in (90, 70)]
+        >>> detector = Detector("pca", window=12, options={"n_components": 2}).fit(runs)
+        >>> detector.n_windows_, (90 - 18 - 11) + (70 - 14 - 11)
+        (106, 106)
+        >>> [len(scores) for scores in detector.decision_function(runs)]
+        [90, 70]
         """
         self._pipeline = Pipeline.learn(self.recipe, train, validation)
         self.reset()
@@ -281,68 +286,52 @@ class Detector:
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows
+        series : DataFrame or Series of n_times rows, or separate recordings as in `fit`
             With the columns that were trained on.
 
         Returns
         -------
-        Series of n_times float64, with the index of `series`
+        Series of n_times float64, with the index of `series`; a list of such for a list
             NaN in rows that no full window gives a score, as the first ones, those after a gap,
             and where too much is missing; `attrs["uncovered"]` says how many those are. A detector
             that resamples has one score for each step, the last of which is taken as complete.
         """
-        frame = self._rows(series, "series")
-        for doubt in self.doubts(frame):
-            warnings.warn(doubt, stacklevel=2)
-        fitted = self._fitted
-        scores = self._by_row(frame, lambda rows: fitted.scores(fitted.row_parts(rows))[:, None])
-        scores = scores.iloc[:, 0].rename("score")
-        scores.attrs["uncovered"] = int(scores.isna().sum())
-        return scores
+        return self._each(series, self._scores)
 
     def predict(self, series):
         """Flag each row: 1 where the score is above `threshold_`, else 0, also without a score.
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows
+        series : DataFrame or Series of n_times rows, or separate recordings
 
         Returns
         -------
-        Series of int, with the index of `decision_function`
+        Series of int, with the index of `decision_function`; a list of such for a list
 
         Warns
         -----
         UserWarning
             If there are rows and not one has a score: 0 says nothing then.
         """
-        scores = self.decision_function(series)
-        if len(scores) and scores.isna().all():
-            warnings.warn(
-                f"No row has a score, so that a flag of 0 says nothing. A score needs "
-                f"{self._needed} rows in a row, without a gap and at most a share of "
-                f"{self.recipe['max_missing']} missing. Received: {len(scores)} rows. Give the "
-                f"rows before, too, or give new rows as they come to `update`, which remembers.",
-                stacklevel=2,
-            )
-        return (scores > self.threshold_).astype(int).rename("flag")
+        return self._each(series, self._flags)
 
     def contributions(self, series):
         """Share of each sensor in a row's score.
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows
+        series : DataFrame or Series of n_times rows, or separate recordings
 
         Returns
         -------
-        DataFrame of n_features columns, with the index of `decision_function`
+        DataFrame of n_targets columns, with the index of `decision_function`; or a list of such
             Rows sum to 1. A sensor that is missing has no share, 0; a row without a score, or
             with a score of 0, has none to divide, NaN. Where a kind gives one score for a whole
             window, a share says how far the score falls if the sensor is set to its mean.
         """
-        frame = self._rows(series, "series")
-        return self._by_row(frame, self._fitted.shares, self.features_)
+        shares, columns = self._fitted.shares, self._fitted.targets
+        return self._each(series, lambda rows: self._by_row(rows, shares, columns))
 
     def doubts(self, series):
         """Say what speaks against it that rows are such as were trained on.
@@ -384,11 +373,11 @@ class Detector:
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows
+        series : DataFrame or Series of n_times rows, or separate recordings
 
         Returns
         -------
-        DataFrame of n_features columns, with the index of `decision_function`
+        DataFrame of n_targets columns, with the index of `decision_function`; or a list of such
             NaN where no window ends, or too much of it is missing. For returns, the level that
             the expected return leads to from the row before.
 
@@ -397,11 +386,7 @@ class Detector:
         ValueError
             If the kind scores windows as a whole, and expects no value.
         """
-        frame = self._rows(series, "series")
-        found = self._by_row(frame, self._fitted.expected, self.features_)
-        if self.preprocessing_.settings["form"] == "levels":
-            return found
-        return self.preprocessing_.rows(frame).shift() * np.exp(found)
+        return self._each(series, self._expected)
 
     def update(self, rows):
         """Score new rows of a stream as they come, one by one or in chunks.
@@ -430,7 +415,8 @@ class Detector:
         frame = self._rows(rows, "rows")
         if not len(frame):
             return pd.Series(np.empty(0), frame.index, name="score")
-        self._check_later(frame.index)
+        if self._last is not None:
+            check_later(frame.index, self._last, "rows")
         steps, rest = self._completed(frame)
         pieces = self.preprocessing_.pieces(steps, self._before)
         found, known = [], 0
@@ -467,12 +453,12 @@ class Detector:
 
         Returns
         -------
-        Series of n_features float64
+        Series of n_targets float64
             As a row of `contributions`; all NaN before the first row.
         """
         self._check_fitted()
         piece = self._piece or Piece(self._fitted)
-        return pd.Series(piece.shares()[-1], self.features_)
+        return pd.Series(piece.shares()[-1], self._fitted.targets)
 
     def reset(self):
         """Forget the rows of the stream: `update` starts anew."""
@@ -514,11 +500,7 @@ class Detector:
                 "index": fitted.history.index.tolist(),
                 "losses": fitted.history.to_dict("list"),
             },
-            "made_with": {
-                "backend": keras.backend.backend(),
-                "python": platform.python_version(),
-                **packages,
-            },
+            "made_with": fitted.made_with | {"python": platform.python_version()} | packages,
         }
         storage.save(folder, header, fitted.files())
 
@@ -571,10 +553,48 @@ class Detector:
         pipeline = _empty(cls(**stored_recipe(header["recipe"])).recipe, header)
         return pipeline.n_parameters if pipeline.kind.family == "network" else None
 
-    @property
-    def _needed(self):
-        """Rows of which the last one has a score."""
-        return self._fitted.span + (self.preprocessing_.settings["form"] == "returns")
+    def _each(self, series, function):
+        """Apply a function to the rows of a series, or of each recording; put it together again."""
+        found = checked_recordings(series, self._fitted.features)
+        for name, rows in found.items():
+            found[name] = function(rows)
+        if isinstance(series, list | tuple):
+            return list(found.values())
+        if None in found:
+            return found[None]
+        joined = pd.concat(found, names=series.index.names)
+        attrs = [one.attrs for one in found.values()]
+        joined = joined if self.preprocessing_.settings["resample"] else joined.loc[series.index]
+        joined.attrs = {name: sum(one[name] for one in attrs) for name in attrs[0]}
+        return joined
+
+    def _scores(self, frame):
+        for doubt in self.doubts(frame):
+            warnings.warn(doubt, stacklevel=4)
+        fitted = self._fitted
+        scores = self._by_row(frame, lambda rows: fitted.scores(fitted.row_parts(rows))[:, None])
+        scores = scores.iloc[:, 0].rename("score")
+        scores.attrs["uncovered"] = int(scores.isna().sum())
+        return scores
+
+    def _flags(self, frame):
+        scores = self._scores(frame)
+        if len(scores) and scores.isna().all():
+            warnings.warn(
+                f"No row has a score, so that a flag of 0 says nothing. A score needs up "
+                f"to {self.depth_} rows in a row, without a gap and at most a share of "
+                f"{self.recipe['max_missing']} missing. Received: {len(scores)} rows. Give the "
+                f"rows before, too, or give new rows as they come to `update`, which remembers.",
+                stacklevel=4,
+            )
+        return (scores > self.threshold_).astype(int).rename("flag")
+
+    def _expected(self, frame):
+        targets = self._fitted.targets
+        found = self._by_row(frame, self._fitted.expected, targets)
+        if self.preprocessing_.settings["form"] == "levels":
+            return found
+        return self.preprocessing_.rows(frame)[targets].shift() * np.exp(found)
 
     def _by_row(self, frame, of_scaled, columns=(0,)):
         """Apply a function of scaled rows to each piece; NaN in the rows that are in none."""
@@ -583,16 +603,6 @@ class Detector:
         for start, values, _ in self.preprocessing_.pieces(rows):
             found[start : start + len(values)] = of_scaled(self._fitted.scaled(values))
         return pd.DataFrame(found, rows.index, columns)
-
-    def _check_later(self, index):
-        try:
-            later = self._last is None or index[0] > self._last
-        except TypeError:
-            later = False
-        if not later:
-            raise ValueError(
-                f"`rows` must be later than the last one, {self._last}. Received: {index[0]}"
-            )
 
 
 def _unscored(index):
@@ -622,7 +632,6 @@ def _empty(recipe, header):
 def _restored(recipe, header, files):
     """A pipeline from what a folder holds, sure to be complete and of use."""
     pipeline = _empty(recipe, header)
-    pipeline.balance = pipeline.balance
     pipeline.is_stored_before = "preprocessing" not in header
     history = header["history"]
     losses = pd.DataFrame(history["losses"], dtype=float)

@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from lib import baselines, models
-from lib.detectors.network import Network
+from lib import baselines
 
-RESERVED = ("window", "n_features", "horizon", "seed")
+RESERVED = ("window", "n_features", "horizon", "seed", "cell")
 
 
 @dataclass(frozen=True)
@@ -44,18 +43,26 @@ class Kind:
     @property
     def options(self):
         """Names of the options of its own."""
-        of = self.make.keywords["build"] if isinstance(self.make, partial) else self.make
+        of = _builder(**self.make.keywords) if isinstance(self.make, partial) else self.make
         found = inspect.signature(of).parameters.values()
-        return [one.name for one in found if one.kind == one.KEYWORD_ONLY and _is_own(one)]
+        own = (one.name for one in found if one.kind == one.KEYWORD_ONLY)
+        return [name for name in own if name not in RESERVED]
 
 
-def _is_own(parameter):
-    return parameter.name not in (*RESERVED, "cell")
+def _builder(name):
+    from lib import models  # and with it Keras: only where a network is asked for
+
+    return models.BUILDERS[name]
+
+
+def _made(*sizes, name, **options):
+    from lib.detectors.network import Network
+
+    return Network(*sizes, name=name, **options)
 
 
 def _network(title, name, output):
-    make = partial(Network, name=name, build=models.BUILDERS[name])
-    return Kind(title, "network", output, make, seeded=True)
+    return Kind(title, "network", output, partial(_made, name=name), seeded=True)
 
 
 KINDS = {

@@ -21,16 +21,15 @@ class Network:
     window, n_features, horizon, seed : int
     name : str
         Of the builder in `models.BUILDERS`.
-    build : callable
-        The builder.
     **options
         Of the builder.
     """
 
     stored = ()
 
-    def __init__(self, window, n_features, horizon=0, seed=0, *, name, build, **options):
-        self.name, self.build, self.sizes = name, build, (window, n_features)
+    def __init__(self, window, n_features, horizon=0, seed=0, *, name, **options):
+        self.name, self.build = name, models.BUILDERS[name]
+        self.sizes = window, n_features
         self.options = options | ({"horizon": horizon} if horizon else {})
         self.seed, self.model, self._fast = seed, None, None
 
@@ -39,7 +38,7 @@ class Network:
         """Numbers that the network learns; nothing is built."""
         return models.count_parameters(self.name, *self.sizes, **self.options)
 
-    def fit(self, inputs, targets, validation, *, steps=None, **options):
+    def fit(self, blocks, validation, *, steps=None, **options):
         """Train the network; returns the history of `training.fit`.
 
         With a number of `steps` the learning rate falls to 0, training does not stop before half
@@ -48,17 +47,11 @@ class Network:
         self.model = self.build(*self.sizes, seed=self.seed, **self.options)
         if steps is not None:
             options |= {"steps": steps, "min_steps": int(steps * SHARE), "decay": True}
-            count = len(validation[0])
+            count = len(validation)
             few = np.linspace(0, count - 1, min(count, LOOKED_AT)).round().astype(int)
-            validation = tuple(part[few] for part in validation)
-        return training.fit(
-            self.model,
-            *(inputs, targets),
-            validation=validation,
-            allow_missing=True,
-            seed=self.seed,
-            **options,
-        )
+            validation = validation[few]
+        options |= {"validation": validation, "allow_missing": True, "seed": self.seed}
+        return training.fit(self.model, blocks, **options)
 
     def errors(self, inputs, targets):
         """Output less target."""

@@ -14,12 +14,14 @@ import pandas as pd
 from lib import scoring, thresholds, windowing
 from lib.detectors import storage
 from lib.detectors.kinds import KINDS
-from lib.detectors.recipe import checked_rows, try_rule
+from lib.detectors.recipe import check_later, checked_recordings, try_rule
 from lib.detectors.scorer import FEW, LARGEST, Scorer
+from lib.errors import choice
 from lib.preprocessing import Preprocessing
 
 LIMIT = 1e6  # standard deviations; what a method sees stops here, what is scored does not
 NUMBERS = 4_000_000  # of blocks that are scored at once
+LEARNED_AT_ONCE = 50_000_000  # numbers of blocks that kinds without batches learn from
 VALIDATION = 0.2  # share of the training rows that is held out if no others are given
 FLOOR = 0.1  # training standard deviations; a calmer window is not blown up further
 
@@ -50,41 +52,48 @@ class Pipeline:
         self.method = self.method or kind.make(*sizes, **recipe["options"])
         ways = (recipe["score"], recipe["aggregation"], recipe["smooth"])
         self.scorer = Scorer(*ways, self.first, self.span)
-        numbers = (self.span - self.first) * len(self.features)
+        self.targets = recipe["targets"] or self.features
+        for name in self.targets:
+            choice("targets", name, self.features)
+        self.wanted = [self.features.index(name) for name in self.targets]
+        self.is_input = [name not in self.targets for name in self.features]
+        self.width = 1 if kind.one_score else len(self.targets)
+        self._use_balance()
+        numbers = (self.span - self.first) * len(self.targets)
         if recipe["score"] == "distance" and numbers > LARGEST:
             raise ValueError(
                 f"`score` 'distance' is for at most {LARGEST} numbers in a window. "
-                f"Received: {numbers}, window={self.window} with {len(self.features)} columns"
+                f"Received: {numbers}, window={self.window} with {len(self.targets)} columns"
             )
 
     @classmethod
     def learn(cls, recipe, train, validation):
         """Learn what is normal from rows, and set the threshold on others."""
-        train = checked_rows(train, name="train")
-        preprocessing = Preprocessing(**(recipe["preprocessing"] or {})).fit(train)
+        train = checked_recordings(train, name="train")
+        preprocessing = Preprocessing(**(recipe["preprocessing"] or {})).fit(*train.values())
         learned, held_out = _parts(preprocessing, train, validation)
         rows = pd.concat(learned)
         scaler = windowing.fit_scaler(rows, allow_missing=True)
         columns = {"mean": scaler.mean_, "scale": scaler.scale_, "balance": 1.0}
         scaler = pd.DataFrame(columns, index=list(rows.columns))
         new = cls(recipe, list(rows.columns), preprocessing, scaler)
-        inputs, targets = new._pairs(learned, "train")
-        validating = new._pairs(held_out, "validation")
+        blocks, validating = new._blocks(learned, "train"), new._blocks(held_out, "validation")
         new._try_rule(sum(max(len(piece) - new.span + 1, 0) for piece in held_out))
-        if KINDS[recipe["kind"]].family == "network":
+        new.history, new.n_windows = pd.DataFrame(index=pd.RangeIndex(0, name="epoch")), len(blocks)
+        if new.kind.family == "network":
             names = ("epochs", "batch_size", "patience", "steps")
             options = {name: recipe[name] for name in names}
-            new.history = new.method.fit(inputs, targets, validating, **options)
+            new.history = new.method.fit(blocks, validating, **options)
         else:
-            new.method.fit(inputs, targets)
-            new.history = pd.DataFrame(index=pd.RangeIndex(0, name="epoch"))
-        new.n_windows = len(inputs)
+            few = blocks.evenly(LEARNED_AT_ONCE // (new.span * len(new.features)))
+            new.method.fit(*few)
+            new.n_windows = len(few[0])
         new._calibrate(learned, held_out)
         return new
 
     def rescored(self, recipe, train, validation):
         """Return a pipeline with the same method, and another way from its errors to flags."""
-        train = checked_rows(train, self.features, "train")
+        train = checked_recordings(train, self.features, "train")
         learned, held_out = _parts(self.preprocessing, train, validation)
         scaler = self.scaler.assign(balance=1.0)
         new = Pipeline(recipe, self.features, self.preprocessing, scaler, self.method)
@@ -107,15 +116,16 @@ class Pipeline:
 
         Returns
         -------
-        ndarray of shape (n_rows, n_features), or (n_rows, 1) where a kind gives one score
+        ndarray of shape (n_rows, n_targets), or (n_rows, 1) where a kind gives one score
             The mean over the last axis is the score; NaN where there is none.
         """
-        width = 1 if self.kind.one_score else len(self.features)
+        return self.scorer.smoothed(self.scorer.balanced(self._unbalanced(scaled)))
+
+    def _unbalanced(self, scaled):
         if len(scaled) < self.span:
-            return np.full((len(scaled), width), np.nan)
+            return np.full((len(scaled), self.width), np.nan)
         starts = np.arange(0, len(scaled) - self.span + 1, self.scorer.stride)
-        rows = self.scorer.rows(starts, self.block_parts(scaled, starts), len(scaled))
-        return self.scorer.smoothed(self.scorer.balanced(rows))
+        return self.scorer.rows(starts, self.block_parts(scaled, starts), len(scaled))
 
     def block_parts(self, scaled, starts, one_by_one=None):
         """Score of each block, divided among the sensors; starts are evenly spaced."""
@@ -125,11 +135,12 @@ class Pipeline:
         """What the method gives for the last row of the block that ends in a row, scaled back."""
         if self.kind.one_score:
             raise ValueError(f"A {self.kind.title} expects no value: it scores windows as a whole.")
-        found = np.full(scaled.shape, np.nan)
+        found = np.full((len(scaled), self.width), np.nan)
         starts = np.arange(0, len(scaled) - self.span + 1)
         if len(starts):
             found[self.span - 1 :] = self._by_block(scaled, starts, self._last_outputs)
-        return found * self.scaler["scale"].to_numpy() + self.scaler["mean"].to_numpy()
+        scaler = self.scaler.loc[self.targets]
+        return found * scaler["scale"].to_numpy() + scaler["mean"].to_numpy()
 
     def shares(self, scaled):
         """Share of each sensor in each row's score; the rows sum to 1."""
@@ -149,27 +160,24 @@ class Pipeline:
     def _by_block(self, scaled, starts, function):
         """Apply a function of inputs, targets and their scale, many blocks at a time."""
         if not len(starts):
-            return np.empty((0, 1 if self.kind.one_score else len(self.features)))
+            return np.empty((0, self.width))
         step = int(starts[1] - starts[0]) if len(starts) > 1 else 1
         blocks = windowing.sliding_windows(scaled[starts[0] :], self.span, stride=step)
         blocks = blocks[: len(starts)]
         at_once = max(1, NUMBERS // (self.span * scaled.shape[1]))
-        has_missing = bool(np.isnan(scaled).any())
         return np.concatenate(
             [
-                function(*self._prepared(blocks[begin : begin + at_once], has_missing))
+                function(*self.prepared(blocks[begin : begin + at_once]))
                 for begin in range(0, len(starts), at_once)
             ]
         )
 
-    def _prepared(self, blocks, has_missing):
+    def prepared(self, blocks):
         """Inputs without missing values, targets, and what both were normalised by."""
-        inputs, targets = blocks[:, : self.window], blocks[:, self.first :]
-        inputs = inputs.clip(-LIMIT, LIMIT) if np.abs(inputs).max() > LIMIT else inputs
-        if has_missing:
-            share = scoring.missing_share(inputs)
+        inputs, targets = blocks[:, : self.window].clip(-LIMIT, LIMIT), blocks[:, self.first :]
+        if np.isnan(inputs).any():
+            too_much = scoring.missing_share(inputs) > self.recipe["max_missing"]
             inputs = windowing.fill_windows(inputs)
-            too_much = share > self.recipe["max_missing"]
             if too_much.any():
                 targets = np.where(too_much[:, np.newaxis, np.newaxis], np.nan, targets)
         if self.recipe["normalisation"] == "train":
@@ -185,7 +193,7 @@ class Pipeline:
             if known.any():
                 found[known, 0] = self.method.scores(inputs[known])
             return found
-        return self.scorer.parts(self.method.errors(inputs, targets))
+        return self.scorer.parts(self._errors_of(inputs, targets, None))
 
     def _last_outputs(self, inputs, targets, normalised_by):
         centre, scale = normalised_by
@@ -193,7 +201,7 @@ class Pipeline:
             output = self.method.outputs(inputs)
         else:
             output = self.method.errors(inputs, np.zeros(targets.shape))
-        output = (output * scale + centre)[:, -1].copy()
+        output = (output * scale + centre)[:, -1, self.wanted]
         output[np.isnan(targets).all(axis=(1, 2))] = np.nan
         return output
 
@@ -207,8 +215,8 @@ class Pipeline:
             found[:, sensor] = (whole - self._parts_of(without, targets, normalised_by))[:, 0]
         return np.where(np.isnan(found), np.nan, np.maximum(found, 0.0))
 
-    def _pairs(self, pieces, name):
-        """Windows to learn from or to stop by, those with too much missing left out."""
+    def _blocks(self, pieces, name):
+        """Blocks to learn from or to stop by, those with too much missing left out."""
         longest = max(map(len, pieces), default=0)
         if longest < self.span:
             between = " between two gaps" if len(pieces) > 1 else ""
@@ -217,27 +225,13 @@ class Pipeline:
                 f"{self.window} (a fifth of `train` becomes `validation` if there is "
                 f"none). Received: {longest} rows"
             )
-        inputs, targets = [], []
-        for piece in pieces:
-            if len(piece) < self.span:
-                continue
-            values = self.scaled(piece)
-            blocks = windowing.sliding_windows(values, self.span, stride=self.recipe["stride"])
-            has_missing = bool(np.isnan(values).any())
-            some, wanted, _ = self._prepared(blocks, has_missing)
-            if has_missing:
-                known = ~np.isnan(wanted).all(axis=(1, 2))
-                some, wanted = some[known], wanted[known]
-            inputs.append(some)
-            targets.append(wanted)
-        if not sum(map(len, inputs)):
+        blocks = Blocks(self, pieces)
+        if not len(blocks):
             raise ValueError(
                 f"`{name}` must have a window of which at most a share of "
                 f"{self.recipe['max_missing']} is missing. Received: all with more missing"
             )
-        if len(inputs) == 1:  # views of the series: nothing is copied
-            return inputs[0], targets[0]
-        return np.concatenate(inputs), np.concatenate(targets)
+        return blocks
 
     def _try_rule(self, count):
         rule = self.recipe["threshold"]
@@ -253,25 +247,22 @@ class Pipeline:
         """Learn the scorer from training errors; balance and threshold from the rows held out."""
         if self.recipe["score"] == "distance":
             self.scorer.fit(self._training_errors(learned))
-        rows = [self.row_parts(self.scaled(piece)) for piece in held_out]
+        rows = [self._unbalanced(self.scaled(piece)) for piece in held_out]
         if self.recipe["balance"]:
-            mean = np.nanmean(np.concatenate(rows), axis=0)
-            self.balance = np.where(mean > 0, mean, 1.0)
-            rows = [self.row_parts(self.scaled(piece)) for piece in held_out]
+            mean = np.nanmean(np.concatenate([self.scorer.smoothed(one) for one in rows]), axis=0)
+            usual = np.broadcast_to(np.where(mean > 0, mean, 1.0), len(self.targets))
+            self.scaler.loc[self.targets, "balance"] = usual
+            self._use_balance()
+        rows = [self.scorer.smoothed(self.scorer.balanced(one)) for one in rows]
         scores = np.concatenate([self.scores(one) for one in rows])
         self.validation_scores = pd.Series(scores, pd.concat(held_out).index, name="score")
         rule = getattr(thresholds, self.recipe["threshold"])
         self.threshold = float(rule(scores, **self.recipe["threshold_options"]))
 
-    @property
-    def balance(self):
-        """Usual error of each sensor that its errors are divided by."""
-        return self.scaler["balance"].to_numpy()
-
-    @balance.setter
-    def balance(self, usual):
-        self.scaler = self.scaler.assign(balance=usual)
-        self.scorer.balance = None if (self.balance == 1.0).all() else self.balance
+    def _use_balance(self):
+        """Divide errors by what the scaler says is usual of each sensor, if it says anything."""
+        usual = self.scaler.loc[self.targets, "balance"].to_numpy()[: self.width]
+        self.scorer.balance = None if (usual == 1.0).all() else usual
 
     def _training_errors(self, pieces):
         """Signed errors of training blocks, evenly spread."""
@@ -284,7 +275,28 @@ class Pipeline:
         return np.concatenate(found)
 
     def _errors_of(self, inputs, targets, _):
-        return self.method.errors(inputs, targets)
+        errors = self.method.errors(inputs, targets)
+        return errors[:, :, self.wanted] if self.recipe["targets"] else errors
+
+    @property
+    def depth(self):
+        """Rows that a score rests on, its own included."""
+        is_return = self.preprocessing.settings["form"] == "returns"
+        return self.span + self.scorer.delay + self.scorer.smooth - 1 + is_return
+
+    @property
+    def model(self):
+        """The network, or None."""
+        return getattr(self.method, "model", None)
+
+    @property
+    def made_with(self):
+        """The backend of Keras, where that was asked to do something."""
+        if self.kind.family != "network":
+            return {}
+        from lib.backend import keras
+
+        return {"backend": keras.backend.backend()}
 
     @property
     def n_parameters(self):
@@ -315,7 +327,7 @@ class Pipeline:
             setattr(owner, attribute, arrays[name])
         zeros = np.zeros((self.span, len(self.features)))
         parts = self.block_parts(zeros, np.array([0]))
-        if parts.shape != (1, 1 if self.kind.one_score else len(self.features)):
+        if parts.shape != (1, self.width):
             raise ValueError(f"arrays that do not suit {len(self.features)} columns")
 
     def _arrays(self, *, names_alone=False):
@@ -337,6 +349,58 @@ class Pipeline:
         return twin
 
 
+class Blocks:
+    """Blocks of some pieces, cut as they are needed: what they take grows with the rows alone.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    pieces : list of DataFrame of n_rows rows and n_features columns
+        No block has rows of two.
+    """
+
+    def __init__(self, pipeline, pieces):
+        self.pipeline, span, stride = pipeline, pipeline.span, pipeline.recipe["stride"]
+        self.rows = pipeline.scaled(np.concatenate([piece.to_numpy() for piece in pieces]))
+        lengths = np.array([len(piece) for piece in pieces])
+        ends = np.cumsum(lengths)
+        starts = [
+            np.arange(end - n, end - span + 1, stride) for n, end in zip(lengths, ends, strict=True)
+        ]
+        self.starts = self._with_enough(np.concatenate(starts))
+        self._all = windowing.sliding_windows(self.rows, span)
+
+    def __len__(self):
+        """How many there are."""
+        return len(self.starts)
+
+    def __getitem__(self, places):
+        """Inputs and targets for a network: float32, and no target is beyond all measure."""
+        inputs, targets, _ = self.pipeline.prepared(self._all[self.starts[places]])
+        if any(self.pipeline.is_input):  # the loss leaves out what is missing
+            targets = np.where(self.pipeline.is_input, np.nan, targets)
+        return inputs.astype("float32"), targets.clip(-LIMIT, LIMIT).astype("float32")
+
+    def evenly(self, most):
+        """At most so many inputs and targets, evenly spread, as arrays of float64."""
+        few = np.linspace(0, len(self) - 1, min(len(self), max(most, 1))).round().astype(int)
+        parts = np.array_split(self.starts[few], 1 + len(few) * self.rows.shape[1] // NUMBERS)
+        pairs = [self.pipeline.prepared(self._all[part])[:2] for part in parts]
+        return [np.concatenate(arrays) for arrays in zip(*pairs, strict=True)]
+
+    def _with_enough(self, starts):
+        """The starts of blocks that the method can learn from."""
+        pipeline, missing = self.pipeline, np.isnan(self.rows)
+        if not missing.any():
+            return starts
+        cells = np.append(0, np.cumsum(missing.sum(axis=1)))
+        known = np.append(0, np.cumsum(~missing[:, pipeline.wanted].all(axis=1)))
+        seen = cells[starts + pipeline.window] - cells[starts]
+        share = seen / (pipeline.window * missing.shape[1])
+        wanted = known[starts + pipeline.span] - known[starts + pipeline.first]
+        return starts[(share <= pipeline.recipe["max_missing"]) & (wanted > 0)]
+
+
 def shares_of(parts):
     """Divide each row by its sum: NaN where there is no score, or none to divide.
 
@@ -351,17 +415,30 @@ def shares_of(parts):
 
 
 def _parts(preprocessing, train, validation):
-    """Pieces to train on and pieces held out, checked and preprocessed."""
-    learned = _frames(preprocessing, train)
+    """Pieces to train on and pieces held out, checked and preprocessed; of each recording some."""
+    learned = [_frames(preprocessing, one) for one in train.values()]
     if validation is None:
-        return _cut(learned, sum(map(len, learned)), VALIDATION)
-    validation = checked_rows(validation, list(train.columns), "validation")
-    absent = [name for name in validation if validation[name].isna().all()]
+        parts = [_cut(pieces, sum(map(len, pieces)), VALIDATION) for pieces in learned]
+        return tuple(
+            [piece for part in side for piece in part] for side in zip(*parts, strict=True)
+        )
+    features = list(next(iter(train.values())).columns)
+    is_list = isinstance(validation, list | tuple)  # of recordings that others do not go on from
+    validation = checked_recordings(validation, features, "validation")
+    for name in [] if is_list else train.keys() & validation.keys():
+        if len(train[name]) and len(validation[name]):
+            check_later(validation[name].index, train[name].index[-1], "validation")
+    if any(one.equals(other) for one in train.values() for other in validation.values()):
+        raise ValueError("`validation` must be others than `train`. Received: the same rows")
+    absent = [
+        name for name in features if all(one[name].isna().all() for one in validation.values())
+    ]
     if absent:
         raise ValueError(
             f"`validation` must have a value of each sensor. Received: none of {absent[0]!r}"
         )
-    return learned, _frames(preprocessing, validation)
+    held_out = [_frames(preprocessing, one) for one in validation.values()]
+    return tuple([piece for part in side for piece in part] for side in (learned, held_out))
 
 
 def _frames(preprocessing, frame):

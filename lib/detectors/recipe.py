@@ -34,7 +34,8 @@ BOUNDS = {
     "seed": (0, 2**32 - 1),
 }
 # What recipes stored before these settings existed were made with.
-SINCE = {"normalisation": "train", "score": "mae", "aggregation": "last", "steps": None}
+SINCE = {"normalisation": "train", "score": "mae", "aggregation": "last"}
+SINCE |= {"steps": None, "targets": None}
 
 
 def checked_recipe(**recipe):
@@ -77,9 +78,12 @@ def checked_recipe(**recipe):
     if not isinstance(recipe["balance"], bool):
         raise ValueError(f"`balance` must be True or False. Received: {recipe['balance']!r}")
     _check_scoring(recipe)
+    targets = recipe["targets"]
+    targets = None if targets is None else _checked_targets(targets, KINDS[recipe["kind"]])
     options = _checked_own(recipe)
     rule_options = _checked_options(recipe["threshold"], recipe["threshold_options"])
     changed = {"options": options, "threshold_options": rule_options, "max_missing": float(share)}
+    changed["targets"] = targets
     if recipe.get("preprocessing") is not None:
         changed["preprocessing"] = _checked_preprocessing(recipe["preprocessing"])
     return {**recipe, **changed}
@@ -157,6 +161,77 @@ def checked_rows(series, features=None, name="series"):
     _check_order(frame.index, name)
     _check_finite(frame, name)
     return frame
+
+
+def checked_recordings(series, features=None, name="series"):
+    """Return the recordings that somebody gave as one, several, or groups of one frame.
+
+    Parameters
+    ----------
+    series : DataFrame or Series, or list of such
+        A list holds separate recordings. Of a MultiIndex all levels but the last name the
+        recording that a row belongs to.
+    features : list of str, optional
+        The columns that each must have; by default those of the first.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    dict of recording to DataFrame
+        As `checked_rows` returns them. The key is None for a single recording, its place in a
+        list, or the name of its group.
+
+    Raises
+    ------
+    ValueError
+        As `checked_rows`, if there is no recording, or a row belongs to none.
+
+    Examples
+    --------
+    >>> index = pd.MultiIndex.from_product([["left", "right"], [1, 2]])
+    >>> found = checked_recordings(pd.Series([1.0, 2.0, 3.0, 4.0], index, name="load"))
+    >>> {name: rows["load"].tolist() for name, rows in found.items()}
+    {'left': [1.0, 2.0], 'right': [3.0, 4.0]}
+    """
+    if isinstance(series, list | tuple):
+        given = dict(enumerate(series))
+    elif isinstance(getattr(series, "index", None), pd.MultiIndex):
+        given = _groups(series, name)
+    else:
+        return {None: checked_rows(series, features, name)}
+    if not given:
+        raise ValueError(f"`{name}` must hold a recording. Received: none")
+    found = {}
+    for key, rows in given.items():
+        found[key] = checked_rows(rows, features, f"{name}[{key!r}]")
+        features = list(found[key].columns)
+    return found
+
+
+def _groups(series, name):
+    levels = list(range(series.index.nlevels - 1))
+    if series.index.to_frame().iloc[:, levels].isna().any(axis=None):
+        raise ValueError(f"`{name}` must name the group of each row. Received: rows without a name")
+    levels = levels[0] if len(levels) == 1 else levels
+    return {key: rows.droplevel(levels) for key, rows in series.groupby(level=levels, sort=False)}
+
+
+def check_later(index, last, name):
+    """Refuse rows that do not come after another one.
+
+    Examples
+    --------
+    >>> check_later(pd.RangeIndex(3), 2, "rows")
+    Traceback (most recent call last):
+    ValueError: `rows` must be later than the last one, 2. Received: 0
+    """
+    try:
+        is_later = index[0] > last
+    except TypeError:
+        is_later = False
+    if not is_later:
+        raise ValueError(f"`{name}` must be later than the last one, {last}. Received: {index[0]}")
 
 
 def network_options(kind, units, latent, learning_rate):
@@ -308,6 +383,19 @@ def _checked_own(recipe):
         except TypeError as error:
             raise ValueError(f"`options` must hold numbers. Received: {options}") from error
     return options
+
+
+def _checked_targets(targets, kind):
+    """Names of columns; of which series they must be is known when there is one."""
+    names = list(targets) if isinstance(targets, list | tuple) else []
+    if not names or len(set(map(str, names))) < len(names):
+        raise ValueError(f"`targets` must be a list of columns that differ. Received: {targets!r}")
+    if kind.one_score:
+        raise ValueError(
+            f"`targets` must be None for a {kind.title}, which scores windows as a whole. "
+            f"Received: targets={targets!r}"
+        )
+    return names
 
 
 def _checked_preprocessing(settings):

@@ -71,7 +71,8 @@ class Scorer:
         if self.score == "distance":
             return self.distance.parts(errors)
         errors = np.abs(errors) if self.score == "mae" else np.square(errors)
-        return errors[:, -1] if self.aggregation == "last" else _mean_of_steps(errors)
+        # A view would keep all errors in memory for the sake of the last.
+        return errors[:, -1].copy() if self.aggregation == "last" else _mean_of_steps(errors)
 
     def rows(self, starts, parts, n_rows):
         """Give the scores of blocks to rows.

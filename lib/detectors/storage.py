@@ -29,8 +29,8 @@ except ImportError:  # Windows
 
 from lib.errors import DetectorError
 
-# Version 1 has no preprocessing, version 2 no arrays and fewer settings.
-FORMAT, VERSION = "lstm-autoencoder-course/detector", 3
+# Version 1 has no preprocessing, version 2 no arrays and fewer settings, version 3 no targets.
+FORMAT, VERSION = "lstm-autoencoder-course/detector", 4
 JSON, MODEL, STATE = "detector.json", "model.keras", "state.npz"
 FILES = {JSON, MODEL, STATE}
 WEIGHTS = "model.weights.h5"  # in the model's file

@@ -45,7 +45,7 @@ class Piece:
         """Share of each sensor in the newest score, shape (1, n_features); NaN if there is none."""
         pipeline = self.pipeline
         if self.newest is None or np.isnan(self.newest).all():
-            return np.full((1, len(pipeline.features)), np.nan)
+            return np.full((1, len(pipeline.targets)), np.nan)
         if pipeline.kind.one_score:  # of the last block, as far as it is known
             until = self.scored - self.offset
             return pipeline.shares(self.values[max(until - pipeline.span, 0) : until])[-1:]
@@ -55,8 +55,7 @@ class Piece:
         """Scores of the rows from the last scored one on."""
         begin, pipeline = self.scored, self.pipeline
         scorer, base = pipeline.scorer, self.offset
-        width = 1 if pipeline.kind.one_score else len(pipeline.features)
-        rows = np.full((len(self.values), width), np.nan)
+        rows = np.full((len(self.values), pipeline.width), np.nan)
         if self.parts is not None:
             rows = scorer.rows(self.starts - base, self.parts, len(self.values))
         rows = scorer.balanced(rows[begin - base : until - base])

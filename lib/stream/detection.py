@@ -130,8 +130,12 @@ class Stream:
             (self.sensors.index(name), None if name == feature else TURNS[feature[-3:]])
             for feature, name in self._owners.items()
         ]
-        self._depth = sum(detector.recipe.get(name, 0) for name in ("window", "horizon", "smooth"))
-        self._depth += preprocessing.settings["form"] == "returns"
+        if detector.recipe.get("aggregation") == "overlap":
+            raise ParameterError(
+                "`detector` must give a row its score when it comes, by the aggregation 'last' or "
+                "'window' (`Detector.rescored` changes it). Received: aggregation='overlap'"
+            )
+        self._depth = max(detector.depth_, FEWEST_STEPS + 1)
         self._steps = deque(maxlen=min(STEPS, self._depth - 1))
         self._waiting, self._records, self._first = [], [], []
         self._latest = datetime.datetime.min  # that a row may be, by the last look at the clock

@@ -1,6 +1,7 @@
 """One object that learns, scores, flags and streams: checked against the parts it is made of."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -186,6 +187,27 @@ def test_long_series_are_scored_in_pieces(dense, monkeypatch):
     monkeypatch.setattr("lib.detectors.pipeline.NUMBERS", 17 * WINDOW * 2)
     pieces = dense.decision_function(holes(waves()))
     np.testing.assert_allclose(pieces, whole, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "kind", ["dense_autoencoder", "dense_forecaster", "pca", "nearest_neighbour"]
+)
+def test_memory_grows_with_the_rows_and_not_with_their_windows(kind, monkeypatch):
+    """Batches are cut as they are needed, in training and in scoring."""
+    for name in ("NUMBERS", "LEARNED_AT_ONCE"):
+        monkeypatch.setattr(f"lib.detectors.pipeline.{name}", 100_000)
+    rows, window = 40_000, 200
+    frame = pd.DataFrame({"x": np.sin(np.arange(rows) / 9)})
+    frame.iloc[::1000] = np.nan
+    own = {"options": {"units": (4,)}, "steps": 3} if "dense" in kind else {}
+    one = Detector(kind, window, normalisation="window", **own)
+    one.fit(frame[:2000]).decision_function(frame[:2000])  # what is set up once
+    tracemalloc.start()
+    one.fit(frame)
+    one.decision_function(frame)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < rows * window * 4 / 2  # half of a single copy of the windows, in float32
 
 
 def test_smoothing_is_a_mean_of_the_last_rows():

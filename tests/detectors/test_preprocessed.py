@@ -203,9 +203,9 @@ def test_an_expected_return_leads_to_a_level():
 
 
 def test_too_few_rows_are_pointed_out(one):
-    needed = one._needed
+    needed = one.depth_
     with pytest.warns(
-        UserWarning, match=rf"needs {needed} rows in a row.*`update`, which remembers"
+        UserWarning, match=rf"needs up to {needed} rows in a row.*`update`, which remembers"
     ):
         flags = one.predict(PRICES.iloc[:3])
     assert flags.sum() == 0

@@ -341,7 +341,7 @@ def edit(folder, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": storage.VERSION + 1}, "version 4, newer than 3, the last this one can read"),
+        ({"version": storage.VERSION + 1}, "version 5, newer than 4, the last this one can read"),
         ({"version": "1"}, r"a damaged detector.json \(version='1'\)"),
         ({"version": None}, "a damaged detector.json"),
         ({"format": "somebody/else"}, "a detector.json of another format"),

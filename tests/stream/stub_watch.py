@@ -23,6 +23,7 @@ WINDOW = 6
 class StubDetector:
     recipe = {"window": WINDOW, "horizon": 1, "smooth": 1}  # noqa: RUF012
     threshold_ = 5.0
+    depth_ = WINDOW
     preprocessing_ = preprocessing.Preprocessing()
 
     def __init__(self, features):
