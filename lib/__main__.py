@@ -218,15 +218,15 @@ def _add_reading_options(add):
     add("--time", metavar="COLUMN", help="the column of times, or Date,Time (default: the first)")
     form = "such as %%d.%%m.%%Y, or unix, s, ms, us, ns (default: ISO 8601, or Unix time by size)"
     add("--time-format", metavar="FORMAT", help=form)
-    add("--sep", default=",", metavar="C", help="between columns, or tab (default: a comma)")
-    add("--decimal", default=".", metavar="C", help="the decimal sign (default: a point)")
+    add("--separator", metavar="C", help="between columns, or tab (default: a comma)")
+    add("--decimal", metavar="C", help="the decimal sign (default: a point)")
     add("--thousands", metavar="C", help="between thousands (default: nothing)")
     add("--missing", metavar="A,B", help="cells that mean no reading, such as ?,-999")
     columns = "the columns of the sensors, in the detector's order, if they have other names"
     add("--columns", metavar="A,B", help=columns)
     add("--names", metavar="A,B", help="the names of all columns of a file without a header")
     skip = "lines above the header (default: those that begin with #)"
-    add("--skip-rows", type=int, default=0, metavar="N", help=skip)
+    add("--skip-rows", type=int, metavar="N", help=skip)
 
 
 def _positive(text):

@@ -24,6 +24,7 @@ class StubDetector:
     recipe = {"window": WINDOW, "horizon": 1, "smooth": 1}  # noqa: RUF012
     threshold_ = 5.0
     preprocessing_ = preprocessing.Preprocessing()
+    reading_ = {}  # noqa: RUF012
 
     def __init__(self, features):
         self.features_ = features
