@@ -137,13 +137,17 @@ def study(grid, **options):
 @option("--state", type=PATH, help="the file that a restart goes on from")
 @option("--time", show_default="the first", help="the column of times, or Date,Time")
 @option("--time-format", help="such as %d.%m.%Y, or unix, s, ms, us, ns (default: by its look)")
-@option("--sep", default=",", help="between columns, or tab")
-@option("--decimal", default=".", help="the decimal sign")
+@option(
+    "--separator",
+    "--sep",
+    help="between columns, or tab (default: as when it was trained, or a comma)",
+)
+@option("--decimal", help="the decimal sign")
 @option("--thousands", help="between thousands")
 @option("--missing", metavar="A,B", help="cells that mean no reading, such as ?,-999")
 @option("--columns", metavar="A,B", help="the file's names of the sensors, in the detector's order")
 @option("--names", metavar="A,B", help="names of all columns of a file without a header")
-@option("--skip-rows", default=0, help="lines above the header (0: those that begin with #)")
+@option("--skip-rows", type=int, help="lines above the header (0: those that begin with #)")
 @option("--angles", metavar="A,B", help="sensors in degrees, seen as sine and cosine")
 @option("--gap", default=10.0, help="a longer step, in usual ones, starts anew; inf: never")
 @option("--ahead", default=86_400.0, help="seconds by which a row may be ahead of the clock")

@@ -1,6 +1,8 @@
 """From a CSV file to a clean time series, or to one sentence that says what is wrong with it."""
 
 import bz2
+import codecs
+import contextlib
 import csv
 import io
 import re
@@ -10,7 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_string_dtype
 
+from lib.data.cells import (
+    LARGEST,
+    MISSING,
+    TRUTH,
+    check_signs,
+    checked_separator,
+    listed,
+    number_pattern,
+    numbers_of,
+    plain,
+)
 from lib.data.refusals import quoted, refuse, refuse_rows, shown
 from lib.data.times import MONTH, as_index, check_order, check_time_format, read_times
 from lib.errors import did_you_mean, whole
@@ -19,7 +33,6 @@ MAX_BYTES = 500_000_000  # about 20 million rows of one sensor
 HEAD_BYTES = 1 << 20  # enough to tell lines of text from nonsense before reading the rest
 JOINED = ("first", "last", "mean", "sum", "min", "max", "count")  # what equal times become
 TAGS = 50  # more values than these in a column are no names of sensors
-MISSING = {"", "na", "nan", "null", "none", "n/a", "#n/a", "<na>", "-nan"}  # as pandas reads them
 
 # What a cell looks like; a number, a date or a time of day begins with a digit, or a month.
 _DATA = re.compile(rf"[-+(\"']*[.,]?\d.*|[-+]?inf(?:inity)?|{MONTH}[-/. ,]+\d.*", re.I | re.S)
@@ -50,7 +63,8 @@ def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, name
     pandas.DataFrame
         The cells of shape (n_rows, n_columns), numbers where a column holds nothing else.
         The row of index i stands in line i + 2 of the file. Its `attrs["notes"]` list what was
-        left out or taken for granted.
+        left out or taken for granted, its `attrs["layout"]` has `separator`, `header` (the cells
+        of the header rows) and `names` (of the columns), as `lib.stream.row_parser` needs them.
 
     Raises
     ------
@@ -59,7 +73,7 @@ def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, name
     DataError
         If it is too large, no UTF-8 text, empty, or no table with this separator.
     """
-    sep = _checked_separator(separator)
+    sep = checked_separator(separator, "auto")
     if skip_rows is not None:
         skip_rows = whole("skip_rows", skip_rows, 0)
     _check_path(path)
@@ -70,24 +84,35 @@ def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, name
     if sep == "auto":
         sep = _separator_of(top[_above(top, skip_rows)], notes)
     data = _without_empty_end(data, sep, notes)
-    names, below, more = _header(top, path, sep, skip_rows, names)
+    names, header, below, more = _header(top, path, sep, skip_rows, names)
     keep = text(names, [cells for cells, _ in _split(top[below:], sep)]) if callable(text) else text
     table = _parse(data, path, sep, names, below, keep, missing)
     if table.empty:
         refuse(path, "have rows of data", "a header line only")
     table.index = pd.RangeIndex(below - 1, below - 1 + len(table))
+    table = _without_headers(table, header, keep, notes)
     table.attrs["notes"] = [*more, *notes]
+    table.attrs["layout"] = {"separator": sep, "header": header, "names": names}
     return table
 
 
-def _checked_separator(separator):
-    """Return the separator as one character, or "auto"."""
-    sep = "\t" if separator == "tab" else separator
-    one = isinstance(sep, str) and len(sep) == 1 and sep.isascii() and sep not in '"\r\n'
-    if not one and sep != "auto":
-        what = "one character, 'tab' or 'auto'"
-        raise ValueError(f"`separator` must be {what}. Received: {separator=}.")
-    return sep
+def _without_headers(table, header, keep, notes):
+    """Leave out header rows among the data, as of files that were put one behind the other."""
+    again = np.zeros(len(table), bool)
+    for cells in header:
+        named = [(table.iloc[:, i], cell) for i, cell in enumerate(cells) if cell]
+        if all(is_string_dtype(values) for values, _ in named):
+            found = [(values.str.strip() == cell).to_numpy(bool) for values, cell in named]
+            again |= np.logical_and.reduce(found)
+    if not again.any():
+        return table
+    notes.append(f"Header lines left out among the rows: {again.sum()}.")
+    table = table[~again].copy()
+    for name in table.columns.difference(keep):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if numbers.notna().equals(table[name].notna()):
+            table[name] = numbers
+    return table
 
 
 def _separator_of(line, notes):
@@ -142,7 +167,7 @@ def _split(lines, sep):
 
 
 def _header(lines, path, sep, skip_rows, names):
-    """Return the names of the columns, the number of lines above the data, and notes."""
+    """Return names of columns, rows of the header, the number of lines above the data, notes."""
     notes, above = [], _above(lines, skip_rows)
     if skip_rows is not None and skip_rows > above:
         refuse(path, f"have more than the {skip_rows} lines of `skip_rows`", len(lines))
@@ -153,7 +178,7 @@ def _header(lines, path, sep, skip_rows, names):
     if names is not None:
         if len(names) != len(first):
             refuse(path, f"have one column for each of `names`, {len(names)}", len(first))
-        return _distinct([str(name).strip() for name in names], notes), above, notes
+        return _distinct([str(name).strip() for name in names], notes), [], above, notes
     below, rest = above + rows[0][1], rows[1:]
     if above and skip_rows is None and all(map(_is_data, filter(None, first))):
         # The last line of the comment names the columns, as numpy.savetxt writes it.
@@ -165,11 +190,12 @@ def _header(lines, path, sep, skip_rows, names):
         notes.append(f"Lines left out above the header: {above}.")
     _check_titles(rows, first, path, skip_rows, above)
     extra = _extra_headers(rest, len(first))
+    header = [first, *(cells for cells, _ in extra)]
     if extra:
         first = _with_extra(first, [cells for cells, _ in extra], notes)
         # Lines are counted from that below which `rest` begins.
         below = extra[-1][1] + (above if rest is not rows else below)
-    return _distinct(first, notes), below, notes
+    return _distinct(first, notes), header, below, notes
 
 
 def _check_header(line, names, path, sep):
@@ -204,7 +230,7 @@ def _is_data(cell):
 
 def _is_row_of_numbers(cells):
     """Tell whether a first line can only be data; 0, 1, 2 … are names that pandas gives."""
-    filled = [cell for cell in cells if cell.lower() not in MISSING]
+    filled = [cell for cell in cells if cell not in MISSING]
     counts = [str(i) for i in range(len(filled) + 1)]
     return bool(filled) and filled not in (counts[:-1], counts[1:]) and all(map(_is_plain, filled))
 
@@ -235,7 +261,7 @@ def _extra_headers(rows, width):
     extra = 0
     while extra < min(4, len(rows) - 1):
         cells, below = rows[extra][0], [row for row, _ in rows[extra + 1 : extra + 30]]
-        texts = [i for i, cell in enumerate(cells) if cell.lower() not in MISSING]
+        texts = [i for i, cell in enumerate(cells) if cell not in MISSING]
         if len(cells) != width or not texts or any(map(_is_data, cells)):
             break
         # The next rows may be extra headers too; most rows below must hold data there.
@@ -289,7 +315,8 @@ def _read_bytes(path):
             head = file.read(HEAD_BYTES)
             if len(head) == HEAD_BYTES and b"\n" not in head:
                 refuse(path, "consist of lines", f"no line end in the first {HEAD_BYTES:,} bytes")
-            data = head if b"\0" in head else head + file.read(MAX_BYTES)
+            utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            data = head if b"\0" in head and not utf16 else head + file.read(MAX_BYTES)
     except EOFError as error:
         refuse(path, "be a whole .bz2 archive", str(error).rstrip("."))
     except OSError as error:
@@ -298,6 +325,8 @@ def _read_bytes(path):
         refuse(path, "be a .bz2 archive", str(error).rstrip("."))
     if len(data) > MAX_BYTES:
         refuse(path, f"have at most {MAX_BYTES:,} bytes", "more when unpacked")
+    with contextlib.suppress(UnicodeDecodeError):  # else its zero bytes are refused
+        data = data.decode("utf-16").encode() if utf16 else data
     return data
 
 
@@ -338,7 +367,8 @@ def _parse(data, path, sep, names, skip, text, missing):
                 skip_blank_lines=False,
                 skipinitialspace=True,
                 dtype=dict.fromkeys(text, str),
-                na_values=[*missing, *(f" {mark}" for mark in missing)] or None,
+                keep_default_na=False,
+                na_values=[*MISSING, *missing],
             )
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=names)
@@ -427,8 +457,9 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     pandas.DataFrame
         Float64 columns, shape (n_rows, n_features), over a DatetimeIndex, a counter of the file
         or a count of rows. Its `attrs` hold `name`, `title`, `rows`, an empty `unit`, `dropped`
-        (the rows left out as their time is repeated or by `where`) and `notes`, plain sentences
-        on what was left out, sorted or taken for granted.
+        (the rows left out as their time is repeated or by `where`), `notes`, plain sentences
+        on what was left out, sorted or taken for granted, and `reading`, what was given or found:
+        a detector that is fitted to the frame keeps it, so that `watch` reads rows in this way.
 
     Raises
     ------
@@ -455,9 +486,12 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     if len(table) < min_rows:
         refuse(path, f"have at least {min_rows} rows of data", f"{len(table)}")
     clock, rows = _time_columns(time, table.columns, path), None
+    reading = {**table.attrs.pop("layout"), "time": clock, "time_format": "step"}
     if clock:
         cells = _joined(table, clock)
-        times = read_times(cells, path, day_first, time_format, notes)
+        cells = cells[: len(cells) - _footer(cells, notes)]
+        table = table.loc[cells.index]
+        times, reading["time_format"] = read_times(cells, path, day_first, time_format, notes)
         rows = pd.DataFrame({"time": times, "cell": cells})  # of each row, and where it comes from
         table, rows, clock = _one_series(table, rows, tag, value, clock, column, exclude, path)
     chosen = _choose(table, column, clock, exclude, path, notes)
@@ -472,8 +506,21 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
         _check_gaps(frame.index, path, max_gap)
     _note_markers(frame, notes)
     frame.attrs = {"name": path.stem, "title": path.name, "rows": len(frame), "unit": ""}
-    frame.attrs |= {"dropped": dropped, "notes": notes}
+    reading |= {"decimal": sign, "thousands": thousands, "missing": listed(missing)}
+    reading |= {"skip_rows": int(skip_rows or 0), "repeated": repeated, "tag": tag}
+    reading["where"] = _conditions(where, reading["names"], path)
+    frame.attrs |= {"dropped": dropped, "notes": notes, "reading": reading}
     return frame
+
+
+def _footer(cells, notes):
+    """Return how many of the last rows have text in place of a time, such as "Total"."""
+    last = cells.iloc[-5:].fillna("").str.contains("[0-9]").to_numpy(bool)
+    rows = int(last[::-1].argmax()) if last.any() else 0
+    if rows:
+        what = quoted(cells.iloc[-rows:].fillna("").tolist())
+        notes.append(f"Rows left out at the end, as they hold no time but {what}: {rows}.")
+    return rows
 
 
 def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_rows, names):
@@ -490,14 +537,14 @@ def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_
         named = [*_time_columns(time, header, path), *([tag] if tag in header else [])]
         return [*named, *(name for name, _ in _conditions(where, header, path))]
 
-    layout = {"skip_rows": skip_rows, "names": None if names is None else _listed(names)}
-    table = read_table(path, separator, text=text, missing=_listed(missing), **layout)
+    layout = {"skip_rows": skip_rows, "names": None if names is None else listed(names)}
+    table = read_table(path, separator, text=text, missing=listed(missing), **layout)
     notes = table.attrs["notes"]
     table, dropped = _only(table, where, path, notes)
     if decimal == "auto" and sign == ",":
         notes.append(f"The decimal sign is {sign!r}, as in the cells.")
     if sign != "." or thousands:
-        table = _convert(table, sign, thousands)
+        table = _convert(table, sign, thousands, numbers_of(listed(missing)))
     table.attrs["notes"] = notes
     return table, sign, dropped
 
@@ -523,9 +570,9 @@ def group_names(path, group, *, separator=",", skip_rows=None, names=None, where
         As `read_csv`; and if the column is empty in a row, or holds one value, or more than 50.
     """
     path = Path(path)
-    listed = None if names is None else _listed(names)
+    names = None if names is None else listed(names)
     table = read_table(path, separator, text=lambda header, _: header, skip_rows=skip_rows,
-                       names=listed)  # fmt: skip
+                       names=names)  # fmt: skip
     (group,) = _require([group], table.columns, path)
     table, _ = _only(table, where, path, [])
     refuse_rows(table[group].isna(), table[group], path, "name a series in each line")
@@ -545,7 +592,7 @@ def _conditions(where, columns, path):
         name, equals, cell = (part.strip() for part in one.partition("="))
         if not equals:
             raise ValueError(f"`where` must be such as 'machine=A'. Received: where={where!r}")
-        found += [(*_require([name], columns, path), cell)]
+        found += [[*_require([name], columns, path), cell]]
     return found
 
 
@@ -570,29 +617,11 @@ def _check_options(time, repeated, time_format, decimal, thousands, tag, value):
         words = ", ".join(map(repr, JOINED))
         raise ValueError(f"`repeated` must be 'refuse' or one of {words}. Received: {repeated=}")
     check_time_format(time_format)
-    if decimal not in (".", ",", "auto"):
-        raise ValueError(f"`decimal` must be '.', ',' or 'auto'. Received: {decimal=}")
-    signs = (None, *",. '_\u00a0\u202f")
-    if thousands not in signs or thousands == decimal:
-        rule = "one of , . ' _ or a blank, and not `decimal`"
-        raise ValueError(f"`thousands` must be {rule}. Received: {thousands=}, {decimal=}")
+    check_signs(decimal, thousands, "auto")
     if tag is None and value is not None:
         raise ValueError(f"`tag` must name a column where `value` does. Received: {tag=}, {value=}")
     if tag is not None and time is None:
         raise ValueError(f"`time` must name a column where `tag` does. Received: {time=}, {tag=}")
-
-
-def _listed(names, known=()):
-    """Return names as a list; commas part them, but for those within a name that is known."""
-    if not isinstance(names, str):
-        return [str(name).strip() for name in names]
-    parts, found = names.split(","), []
-    while parts:
-        ends = range(len(parts), 1, -1)
-        end = next((end for end in ends if ",".join(parts[:end]).strip() in known), 1)
-        found.append(",".join(parts[:end]).strip())
-        parts = parts[end:]
-    return [name for name in found if name]
 
 
 def _require(names, columns, path):
@@ -610,7 +639,7 @@ def _time_columns(time, columns, path):
     """Return the column of times, or the two of date and time of day."""
     if time is None:
         return []
-    parts = _listed(time, columns)
+    parts = listed(time, columns)
     if isinstance(time, str) and not set(parts) <= set(columns):
         parts = [time]
     return _require(parts, columns, path)
@@ -634,35 +663,30 @@ def _decimal_of(rows):
     return "," if sure and not any(re.fullmatch(r"[-+]?\d*\.\d+", cell) for cell in cells) else "."
 
 
-def _convert(table, decimal, thousands):
+def _convert(table, decimal, thousands, absent):
     """Turn each column of which most cells are numbers, as these signs write them, into numbers.
 
     Cells that are none stay text for the error.
     """
-    table = table.copy()
-    part = f"[{re.escape(thousands)}]" if thousands else None
-    whole_part = rf"(?:\d+|\d{{1,3}}(?:{part}\d{{3}})+)" if part else r"\d+"
-    number = rf"[-+]?(?:{whole_part}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][-+]?\d+)?|[-+]?inf"
+    table, pattern = table.copy(), f"{number_pattern(decimal, thousands)}|[-+]?inf"
     for name in table:
         cells = table[name].str.strip()
-        fits = cells.str.fullmatch(number).fillna(False).astype(bool)
+        fits = cells.str.fullmatch(pattern).fillna(False).astype(bool)
         if not fits.any() or fits.sum() < 0.5 * cells.notna().sum():
             continue
-        plain = cells.str.replace(thousands, "", regex=False) if thousands else cells
-        plain = plain.str.replace(decimal, ".", regex=False)
-        if fits[cells.notna()].all():
-            table[name] = pd.to_numeric(plain)
-        else:
-            table[name] = cells.astype(object).mask(fits, pd.to_numeric(plain.where(fits)))
+        numbers = pd.to_numeric(cells[fits].map(lambda cell: plain(cell, decimal, thousands)))
+        is_whole = fits[cells.notna()].all()
+        numbers = numbers.mask(numbers.isin(absent)).reindex(cells.index)
+        table[name] = numbers if is_whole else cells.astype(object).mask(fits, numbers)
     return table
 
 
 def _choose(table, column, clock, exclude, path, notes):
     """Return the names of the columns to read, all of which exist."""
-    names = _require(_listed(column or (), table.columns), table.columns, path)
+    names = _require(listed(column or (), table.columns), table.columns, path)
     if column is None:
         # A column without a name is a count of rows, not a sensor.
-        without = _require(_listed(exclude, table.columns), table.columns, path)
+        without = _require(listed(exclude, table.columns), table.columns, path)
         rest = [
             name
             for name in table
@@ -725,6 +749,8 @@ def _columns(table, names, column, path, allow_missing, decimal, notes):
 
 def _numbers(values, path, allow_missing, decimal="."):
     """Return a column as float64, sure to be finite."""
+    if values.dtype.kind == "O" or is_string_dtype(values):
+        values = values.map(lambda cell: TRUTH.get(str(cell).strip().lower(), cell))
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     text = (numbers.isna() & values.notna()).to_numpy()
     rule = f"hold numbers, with a decimal {'point' if decimal == '.' else 'comma'}"
@@ -732,7 +758,8 @@ def _numbers(values, path, allow_missing, decimal="."):
         refuse_rows(text, values, path, rule, _remedy(str(values.iloc[int(text.argmax())])))
     if not allow_missing:
         refuse_rows(numbers.isna(), numbers, path, "have a number in each line")
-    refuse_rows(np.isinf(numbers), numbers, path, "hold finite numbers")
+    rule = f"hold finite numbers, of at most {LARGEST:g}"
+    refuse_rows(numbers.abs() > LARGEST, numbers, path, rule)
     return numbers
 
 
@@ -808,7 +835,7 @@ def _one_series(table, rows, tag, value, clock, column, exclude, path):
     """Return a table with one row at each time; one in long format becomes so, or is refused."""
     rows.attrs["clock"] = " ".join(clock)
     if tag is None:
-        without = table.drop(columns=_listed(exclude, table.columns), errors="ignore")
+        without = table.drop(columns=listed(exclude, table.columns), errors="ignore")
         _check_long(without, rows["time"], clock, column, path)
         return table, rows, clock
     wide, rows = _pivot(table, rows, tag, value, clock, path)
@@ -817,7 +844,7 @@ def _one_series(table, rows, tag, value, clock, column, exclude, path):
 
 def _check_long(table, times, clock, column, path):
     """Refuse a file that holds several series, one below or between the other."""
-    chosen = _listed(column or (), table.columns)
+    chosen = listed(column or (), table.columns)
     rest = [name for name in table if name not in clock and name not in chosen]
     numeric = [name for name in [*chosen, *rest] if name in table and _is_numeric(table[name])]
     again = times.duplicated(keep=False).mean() >= 0.3

@@ -1,5 +1,10 @@
-"""Recognising times: dates in any common form, Unix time by its size, or a counter."""
+"""Recognising times: dates in any common form, Unix time by its size, or a counter.
 
+A form says how the cells of a column are read: "counter", a unit of Unix time, "ISO8601", or a
+list of formats of `strptime`. What the whole column has shown is enough to read one cell more.
+"""
+
+import datetime
 import re
 import warnings
 
@@ -12,6 +17,7 @@ MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _CLOCK = r"(?:[T ,]+(\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?)( ?[AP]M)?)?((?:Z|[-+]\d\d:?\d\d)?)"
 _DAY = re.compile(rf"(\d{{1,4}}|{MONTH})([-/. ])(\d{{1,2}}|{MONTH})\2(\d{{4}}|\d\d){_CLOCK}", re.I)
 _YEAR_OF_MONTH = re.compile(rf"({MONTH}|\d{{1,2}}|\d{{4}})[-/. ](\d{{4}}|\d\d)", re.I)
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 _ZONE = re.compile(r"^(.*\d(?: ?[AaPp][Mm])?) ?\(?([A-Z]{3,5})\)?$")
 _HOUR_24 = re.compile(r"(?<=[T ])24:00(?::00(?:\.0+)?)?")
 _ZONES = {  # hours from UTC: those of RFC 2822, and of Europe
@@ -19,24 +25,152 @@ _ZONES = {  # hours from UTC: those of RFC 2822, and of Europe
     **{"MEZ": 1, "MESZ": 2, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6},
     **{"PST": -8, "PDT": -7},
 }  # fmt: skip
-# Unix times between 1973 and 2286, in these units; what is smaller counts something else.
-_UNIX = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
+# Times are written in one way: a point before fractions, AM and PM, offsets for names of zones.
+_CLEANING = [
+    (re.compile(r"(?<=:\d\d),(?=\d)"), "."),
+    (re.compile(r"(?<=\d) ?([AaPp])\.?[Mm]\.?(?![A-Za-z])"), r" \1M"),
+    (re.compile(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +"), ""),
+    (re.compile(r"(?<=\d) +(?=[-+]\d\d:?\d\d$)"), ""),
+    (re.compile(r"(?<=\d)\[[A-Za-z_/]+\]$"), ""),  # a zone beside its offset
+    (re.compile(r"(?<=\.\d{6})\d+"), ""),
+    (_ZONE, lambda found: _with_offset(*found.groups()) or found[0]),
+]
+# Parts of a second, and the least number taken for a Unix time: those between 1973 and 2286 are.
+UNIX = {"s": (1, 10**8), "ms": (10**3, 10**11), "us": (10**6, 10**14), "ns": (10**9, 10**17)}
 _DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def check_time_format(time_format):
     """Check what can be known of a format before there is a cell to read."""
-    words = ("unix", *_UNIX, "counter")
+    words = ("unix", *UNIX, "counter")
     text = isinstance(time_format, str)
     if time_format is not None and not (text and (time_format in words or "%" in time_format)):
         rule = f"a format such as '%d/%m/%Y %H:%M', or one of {', '.join(words)}"
         raise ValueError(f"`time_format` must be {rule}. Received: {time_format=}")
 
 
+def read_time(cell, form=None):
+    """Return the time of one cell.
+
+    Parameters
+    ----------
+    cell : str
+    form : str or list of str, optional
+        As `read_times` returns it, or "unix". By default ISO 8601, digits such as 201507010010, or
+        Unix time, whose size tells the unit.
+
+    Returns
+    -------
+    datetime.datetime
+        In UTC, without a zone; a counter as so many seconds after 1970.
+
+    Raises
+    ------
+    ValueError, OverflowError
+        If it is no such time.
+
+    Examples
+    --------
+    >>> read_time("1:05 pm, 31/12/24", ["%I:%M %p, %d/%m/%y"])
+    datetime.datetime(2024, 12, 31, 13, 5)
+    """
+    if form is None:
+        is_long = len(cell) > 8 and cell.replace(".", "", 1).isdigit()
+        return _of_digits(cell) if is_long else _without_zone(_iso(cell))
+    if form == "counter":
+        return EPOCH + datetime.timedelta(seconds=float(_number(cell)))
+    if form == "unix" or (isinstance(form, str) and form in UNIX):
+        return _unix(_number(cell), form)
+    for text, later in ((cell, 0), (None, _HOUR_24.search(cell) is not None)):
+        text = _clean(cell) if text is None else text
+        for one in [form] if isinstance(form, str) else form:
+            try:
+                time = _iso(text) if one == "ISO8601" else datetime.datetime.strptime(text, one)
+            except ValueError:
+                continue
+            return _without_zone(time) + datetime.timedelta(days=int(later))
+    raise ValueError("no time in this form")
+
+
+def _iso(cell):
+    """Read ISO 8601 as pandas does, which knows more of its variants than Python."""
+    try:
+        return datetime.datetime.fromisoformat(cell)
+    except ValueError:
+        if not cell[:1].isdigit():  # much quicker than to ask
+            raise
+        return pd.to_datetime(cell, format="ISO8601").as_unit("us").to_pydatetime()
+
+
+def _without_zone(time):
+    return time.astimezone(datetime.UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
+def _number(cell):
+    if not _NUMBER.fullmatch(cell) or len(cell) > 30:
+        raise ValueError("no number")
+    return int(cell) if cell.isdigit() else float(cell)  # exact beyond 2 ** 53
+
+
+def _of_digits(cell):
+    """Read a date without signs, such as 201507010010, or else a Unix time."""
+    form = _DIGITS.get(len(cell))
+    if form and cell[:2] in ("19", "20"):
+        try:
+            return datetime.datetime.strptime(cell, form)
+        except ValueError:
+            pass
+    return _unix(_number(cell), "unix")
+
+
+def _unix(number, unit):
+    if unit == "unix":
+        unit = next((u for u, (_, low) in UNIX.items() if low <= number < 100 * low), None)
+    if unit is None or not abs(number) < 100 * UNIX[unit][1]:
+        raise ValueError("no Unix time")
+    parts = UNIX[unit][0]
+    micro = number * 10**6 // parts if isinstance(number, int) else number * 10**6 / parts
+    return EPOCH + datetime.timedelta(microseconds=micro)
+
+
+def _clean(cell):
+    for pattern, written in _CLEANING:
+        cell = pattern.sub(written, cell)
+    return _HOUR_24.sub("00:00", cell)
+
+
+def _with_offset(time, zone):
+    return f"{time.strip()}{_ZONES[zone]:+03d}:00" if zone in _ZONES else None
+
+
 def read_times(values, path, day_first, time_format, notes):
-    """Return the times of a column, each of which could be read."""
+    """Return the times of a column, each of which could be read, and their form.
+
+    Parameters
+    ----------
+    values : Series of n_rows cells
+    path : pathlib.Path
+        For the error.
+    day_first : bool
+    time_format : str or None
+        As in `lib.data.read_csv`.
+    notes : list of str
+        Gets a sentence on what was taken for granted.
+
+    Returns
+    -------
+    times : Series of n_rows datetime64 or numbers
+    form : str or list of str
+        With which `read_time` reads one more.
+
+    Raises
+    ------
+    DataError
+        If a cell could not be read.
+    """
     text = values.astype("str").str.strip().where(values.notna())
-    times = _recognised(text, day_first, time_format, notes)
+    times, form = _recognised(text, day_first, time_format, notes)
     if times is None:
         times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
     if time_format is None:
@@ -47,20 +181,20 @@ def read_times(values, path, day_first, time_format, notes):
     if times.dtype.kind not in "iuf":
         # One resolution, whichever this version of pandas would have chosen.
         times = times.dt.as_unit("us")
-    return times
+    return times, form
 
 
 def _recognised(text, day_first, time_format, notes):
     """Return times or a counter, NaT where a cell could not be read, None if no cell could."""
     if time_format == "counter":
         numbers = pd.to_numeric(text, errors="coerce")
-        return numbers.where(np.isfinite(numbers.astype("float64")))
-    if time_format in ("unix", *_UNIX):
+        return numbers.where(np.isfinite(numbers.astype("float64"))), time_format
+    if time_format == "unix" or time_format in UNIX:
         return _unix_times(text, None if time_format == "unix" else time_format)
     if time_format is not None:
-        return _strptime(text, time_format)
+        return _in_forms(text, [time_format])
     filled = text.dropna()
-    if not filled.empty and filled.str.fullmatch(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?").all():
+    if not filled.empty and filled.str.fullmatch(_NUMBER).all():
         return _times_of_numbers(text, filled, notes)
     return _parse_times(text, day_first, notes)
 
@@ -73,41 +207,35 @@ def _times_of_numbers(text, filled, notes):
         read = times.dropna()
         if len(read) == len(filled) and read.dt.year.between(1900, 2100).all():
             notes.append(f"Times such as {filled.iloc[0]} were read as {form}.")
-            return times
-    times = _unix_times(text, None)
+            return times, [form]
+    times, unit = _unix_times(text, None)
     if times is not None:
-        unit = _unix_unit(pd.to_numeric(filled))
         notes.append(f"Times such as {filled.iloc[0]} were read as Unix time in {unit}.")
-        return times
+        return times, unit
     numbers = pd.to_numeric(text)
     steps = numbers.dropna().diff().dropna()
     if (steps >= 0).all() or (steps <= 0).all():
         notes.append(f"Times such as {filled.iloc[0]} are a counter, no dates (see `time_format`).")
-        return numbers
-    return None
-
-
-def _unix_unit(numbers):
-    """Return the unit in which all these numbers are Unix times after 1973, or None."""
-    for unit, low in _UNIX.items():
-        if ((numbers >= low) & (numbers < 100 * low)).all():
-            return unit
-    return None
+        return numbers, "counter"
+    return None, None
 
 
 def _unix_times(text, unit):
     """Read Unix times in a unit, or in that which their size tells; None if it tells none."""
     numbers = pd.to_numeric(text, errors="coerce")
-    unit = unit or _unix_unit(numbers.dropna())
-    if unit is None or numbers.dropna().empty:
-        return None
-    parts = 1_000_000 / {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    filled = numbers.dropna()
+    if unit is None:
+        fits = (u for u, (_, low) in UNIX.items() if filled.between(low, 100 * low - 1).all())
+        unit = next(fits, None)
+    if unit is None or filled.empty:
+        return None, unit
+    parts, low = UNIX[unit]
     if numbers.dtype.kind in "iu":  # exact also beyond 2 ** 53
-        micro = numbers * int(parts) if parts >= 1 else numbers // 1000
-        micro = micro.where(numbers.abs() < 100 * _UNIX[unit]).astype("Int64")
+        micro = numbers * (10**6 // parts) if parts <= 10**6 else numbers // (parts // 10**6)
     else:
-        micro = (numbers * parts).round().where(numbers.abs() < 100 * _UNIX[unit]).astype("Int64")
-    return pd.to_datetime(micro, unit="us", errors="coerce")
+        micro = (numbers * (10**6 / parts)).round()
+    micro = micro.where(numbers.abs() < 100 * low).astype("Int64")
+    return pd.to_datetime(micro, unit="us", errors="coerce"), unit
 
 
 def _strptime(text, form):
@@ -122,65 +250,50 @@ def _strptime(text, form):
     return times.dt.tz_localize(None).dt.as_unit("us")
 
 
+def _in_forms(text, forms):
+    """Read each time in the first format that fits, as it stands and then written in one way."""
+    times, cells, later = pd.Series(pd.NaT, text.index, dtype="datetime64[us]"), text, 0
+    for cleaned in (False, True):
+        if cleaned:
+            cells, later = _cleaned(text, [])
+        for form in forms:
+            if times.isna().any():
+                found = _strptime(cells.where(times.isna()), form)
+                times = times.fillna(found + pd.to_timedelta(later, unit="D"))
+    return times, forms
+
+
 def _parse_times(text, day_first, notes):
-    """Parse dates in the one format that leaves the fewest of them unread."""
-    best = _strptime(text, "ISO8601")
+    """Parse dates in the one form that leaves the fewest of them unread."""
+    best, best_form = _strptime(text, "ISO8601"), "ISO8601"
     if best.count() == text.count():
-        return best
-    text, day_later = _cleaned(text, notes)
-    filled = text.dropna()
-    for form in ["ISO8601", *_forms(filled.iloc[0] if len(filled) else "", day_first, notes), None]:
-        if form is None:
-            times = _guessed(text, day_first)
-        elif isinstance(form, str):
-            times = _strptime(text, form)
-        else:  # one kind of date, with the clock written in several ways
-            times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
-            for one in form:
-                if times.isna().any():
-                    times = times.fillna(_strptime(text.where(times.isna()), one))
+        return best, best_form
+    text, later = _cleaned(text, notes)
+    first = next(iter(text.dropna()), "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of `day_first`, which is said otherwise
+        guessed = pd.tseries.api.guess_datetime_format(first, dayfirst=day_first)
+    forms = ["ISO8601", *_forms(first, day_first, notes), *([[guessed]] if guessed else [])]
+    for form in forms:
+        times = _strptime(text, form) if isinstance(form, str) else _in_forms(text, form)[0]
         if times.count() > best.count():
-            best = times + pd.to_timedelta(day_later.astype(int), unit="D")
+            best, best_form = times + pd.to_timedelta(later, unit="D"), form
         if best.count() == text.count():
             break
-    return best
-
-
-def _guessed(text, day_first):
-    """Let pandas guess the one format from the first cell."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("error", message="Could not infer format")
-        try:
-            times = pd.to_datetime(text, dayfirst=day_first, utc=True, errors="coerce")
-        except UserWarning:
-            return pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
-    return times.dt.tz_localize(None).dt.as_unit("us")
+    return best, best_form
 
 
 def _cleaned(text, notes):
-    """Write times in one way: a point before fractions, AM and PM, offsets for names of zones.
-
-    Returns the texts, and where the clock said 24:00, which is 00:00 of the next day.
-    """
-    text = text.str.replace(r"(?<=:\d\d),(?=\d)", ".", regex=True)
-    text = text.str.replace(r"(?<=\d) ?([AaPp])\.?[Mm]\.?(?![A-Za-z])", r" \1M", regex=True)
-    text = text.str.replace(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +", "", regex=True)
-    text = text.str.replace(r"(?<=\d) +(?=[-+]\d\d:?\d\d$)", "", regex=True)
-    text = text.str.replace(r"(?<=\d)\[[A-Za-z_/]+\]$", "", regex=True)  # a zone beside its offset
-    found = text.str.extract(_ZONE)
-    known = found[1].isin(list(_ZONES))
-    if known.any():
-        hours = found[1][known].map(_ZONES).astype(int)
-        offsets = hours.map(lambda hour: f"{hour:+03d}:00")
-        text = text.where(~known, found[0].str.strip().str.cat(offsets.reindex(text.index)))
-        used = ", ".join(f"{name} = UTC{_ZONES[name]:+d}" for name in sorted(set(found[1][known])))
-        notes.append(f"Zones were taken as {used}; times are in UTC.")
-    day_later = text.str.contains(_HOUR_24).fillna(False).astype(bool)
-    if day_later.any():
-        text = text.str.replace(_HOUR_24, "00:00", regex=True).where(day_later, text)
-        notes.append(f"24:00 is 00:00 of the next day. Rows: {int(day_later.sum())}.")
-    return text, day_later
+    """Return the times written in one way, and 1 for those on the next day, as 24:00 is."""
+    zones = text.str.extract(_ZONE)[1]
+    used = sorted(set(zones.dropna()) & set(_ZONES))
+    if used:
+        said = ", ".join(f"{name} = UTC{_ZONES[name]:+d}" for name in used)
+        notes.append(f"Zones were taken as {said}; times are in UTC.")
+    later = text.str.contains(_HOUR_24).fillna(False).astype(int)
+    if later.any():
+        notes.append(f"24:00 is 00:00 of the next day. Rows: {later.sum()}.")
+    return text.map(_clean, na_action="ignore"), later
 
 
 def _forms(cell, day_first, notes):

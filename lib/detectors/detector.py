@@ -106,6 +106,9 @@ class Detector:
         Windows trained on.
     n_parameters_ : int or None
         Numbers that were learned; None where they are as many as the training data has.
+    reading_ : dict
+        How the file of the training rows was read, as `attrs["reading"]` of `lib.data.read_csv`
+        says it; empty for rows of another origin. It is stored, so that `watch` reads in this way.
     preprocessing_ : preprocessing.Preprocessing
         Fitted on the training rows.
     validation_scores_ : Series or None
@@ -182,7 +185,7 @@ class Detector:
             preprocessing=preprocessing,
             targets=targets,
         )
-        self._pipeline = None
+        self._pipeline, self.reading_ = None, {}
         self.reset()
 
     def __repr__(self):
@@ -249,6 +252,7 @@ class Detector:
         [90, 70]
         """
         self._pipeline = Pipeline.learn(self.recipe, train, validation)
+        self.reading_ = dict(train.attrs.get("reading", {}))
         self.reset()
         return self
 
@@ -279,6 +283,7 @@ class Detector:
             changes = {"threshold_options": None, **changes}
         new = Detector(**{**self.recipe, **changes})
         new._pipeline = self._fitted.rescored(new.recipe, train, validation)
+        new.reading_ = self.reading_
         return new
 
     def decision_function(self, series):
@@ -491,6 +496,7 @@ class Detector:
             "features": fitted.features,
             "scaler": fitted.scaler.to_dict("list"),
             "preprocessing": {"step": fitted.preprocessing.step_},
+            "reading": self.reading_,
             # JSON has no infinity, which "conformal" gives for too few scores.
             "threshold": threshold if np.isfinite(threshold) else str(threshold),
             "n_windows": fitted.n_windows,
@@ -530,6 +536,7 @@ class Detector:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what ends in an error all the same
                 detector._pipeline = _restored(detector.recipe, header, files)
+            detector.reading_ = dict(header.get("reading", {}))
         except Exception as error:
             storage.refuse(folder, storage.damage(error))
         return detector

@@ -15,6 +15,7 @@ from collections import Counter, deque
 import numpy as np
 import pandas as pd
 
+from lib.data.times import EPOCH
 from lib.errors import ParameterError
 from lib.preprocessing import until
 from lib.stream.row_parser import BadLine
@@ -80,6 +81,9 @@ class Stream:
         Seconds by which the time of a row may be ahead of the clock (UTC); by default a day.
     expected : bool
         Say for each flagged row what the detector expected.
+    counter : bool
+        Times are those of a counter, as seconds after 1970, or None to count on by one: no step
+        is a gap, unless `gap` says so, and no time is ahead of the clock.
 
     Attributes
     ----------
@@ -107,7 +111,7 @@ class Stream:
         If the first rows are not such as were trained on: once.
     """
 
-    def __init__(self, detector, angles=(), gap=GAP, ahead=AHEAD, expected=False):
+    def __init__(self, detector, angles=(), gap=GAP, ahead=AHEAD, expected=False, counter=False):
         if not gap > 0:
             raise ParameterError(f"`gap` must be above 0. Received: gap={gap}")
         preprocessing = detector.preprocessing_
@@ -120,7 +124,8 @@ class Stream:
             raise ParameterError(
                 f"`ahead` must be from 0 to {LONGEST:.0e}. Received: ahead={ahead}"
             )
-        self.detector, self.gap, self.expected = detector, gap, expected
+        self.detector, self.expected, self.counter = detector, expected, counter
+        self.gap = math.inf if counter and gap == GAP else gap
         self.ahead = datetime.timedelta(seconds=ahead)
         self.resample = preprocessing.settings["resample"]
         self._owners = sensors_of(detector.features_, angles)
@@ -157,7 +162,8 @@ class Stream:
 
         Parameters
         ----------
-        time : datetime
+        time : datetime or None
+            None for the step after the last one, of a stream that counts rows.
         values : list of float, in the order of `sensors`
             NaN is a missing reading.
 
@@ -167,6 +173,8 @@ class Stream:
             If the row is ahead of the clock, or not later than the last one; then it leaves no
             trace.
         """
+        if time is None:
+            time = EPOCH if self.last is None else self.last + datetime.timedelta(seconds=1)
         jump = self._checked_time(time)
         gap = self._gap_before(time)
         if gap:
@@ -213,7 +221,7 @@ class Stream:
         records = [
             # Six digits: the next one differs from processor to processor.
             {
-                "time": time.isoformat(" "),
+                "time": self._shown(time),
                 "score": float(f"{score:.6g}") if score == score else None,
                 "flag": int(flag),
             }
@@ -295,7 +303,7 @@ class Stream:
 
     def _checked_time(self, time):
         """Check that a row is later; where a jump in time led if this row takes it back."""
-        if time > self._latest:
+        if time > self._latest and not self.counter:
             self._latest = datetime.datetime.now(datetime.UTC).replace(tzinfo=None) + self.ahead
             if time > self._latest:
                 raise BadLine("future", time.isoformat(" "))  # it would make all that follow late
@@ -304,12 +312,19 @@ class Stream:
             return None
         if not self.before or time <= self.before[-1][0]:
             reason = "repeated" if time == last else "late"
-            raise BadLine(reason, f"{time.isoformat(' ')} after {last.isoformat(' ')}")
+            raise BadLine(reason, f"{self._shown(time)} after {self._shown(last)}")
         self._score_waiting()
         self._go_on_from(self.before)
         self.before = []
         self.counts["jumps"] += 1
-        return last.isoformat(" ")
+        return self._shown(last)
+
+    def _shown(self, time):
+        """A time as a record has it; of a counter, its number."""
+        if not self.counter:
+            return time.isoformat(" ")
+        count = (time - EPOCH).total_seconds()
+        return int(count) if count == int(count) else count
 
     def _go_on_from(self, rows):
         """Let the detector remember these rows and no others."""

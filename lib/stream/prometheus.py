@@ -29,6 +29,7 @@ COUNTED = {
     "unscored": "Rows without a score: too few before them, or too much is missing",
     "resets": "Times that the stream began anew after a gap",
     "jumps": "Jumps ahead in time that the next rows took back",
+    "others": "Rows of other series, left out by the detector's `where`",
     "skipped": "Rows skipped after the input began anew: not later than the last row before",
 }
 BLAME = "Shares of a sensor in the scores of flagged rows"

@@ -4,22 +4,22 @@ Nothing here knows how a file ends or begins anew; `source` does. A line is held
 up to `MAX_BYTES`, whatever is sent.
 """
 
+import codecs
 import contextlib
 import csv
-import datetime
 import math
+import operator
 import re
 
-from lib.data.reading import MISSING
+from lib.data import cells as meaning
+from lib.data.cells import LARGEST, listed
+from lib.data.times import check_time_format, read_time
 from lib.errors import ParameterError, did_you_mean
 
 MAX_BYTES = 1 << 16  # of a line: a thousand sensors fit
-LARGEST = 1e100  # no reading of any sensor; scaled and squared it would still be a number
-EARLIEST = datetime.datetime(1700, 1, 1)  # what every version of pandas can hold as a time
-UNIX = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # parts of a second
-DIGITS = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # times without a sign
-SIGNS = (None, *",. '_\u00a0\u202f")  # between thousands
+EARLIEST = 1700  # year; what every version of pandas can hold as a time
 SHOWN = 60  # characters of a bad cell that a report repeats
+EXCEL = re.compile(rb'"?sep=."?\s*')  # a line for Excel above the header
 
 # Why a line is no row, and for whom it may be looked up.
 REASONS = {
@@ -29,7 +29,7 @@ REASONS = {
     "not_utf8": "no UTF-8 text",
     "columns": "not one cell under each name of the header, or a quote that is never closed",
     "header": "the header once more",
-    "comment": "a line above the header that begins with #",
+    "comment": "a line above the header that begins with #, or with sep=",
     "time": "no time that can be read",
     "number": "a sensor's cell that is neither a finite number nor empty",
     "future": "a time that has not come yet",
@@ -140,26 +140,35 @@ class RowReader:
     ----------
     sensors : list of str
         The columns of readings. Other columns may stand beside them.
-    time : str, optional
+    time : str or list of str, optional
         The column of times; by default the first. Date and time of day may stand in two:
         "Date,Time".
-    time_format : str, optional
-        As in `datetime.strptime`, or "unix", "s", "ms", "us", "ns" for Unix time; by default any
-        form of ISO 8601, "2015-07-01 00:10:00", digits such as 201507010010, or Unix time, whose
-        size tells the unit. Times with an offset such as +01:00 become UTC.
-    sep : str, default=","
+    time_format : str or list of str, optional
+        As `lib.data.times.read_time` takes it; by default any form of ISO 8601, digits such as
+        201507010010, or Unix time, whose size tells the unit. "step" counts rows instead. Times
+        with an offset such as +01:00 become UTC.
+    separator : str, default=","
         Between columns; "tab" for a tab.
     decimal : {".", ","}
     thousands : str, optional
         Between thousands, such as "," in "1,234.5".
-    missing : str, optional
+    missing : str or list of str, optional
         Cells that mean "no reading", besides empty ones, such as "?,-999".
-    columns : str, optional
+    columns : str or list of str, optional
         The columns that hold the sensors, in this order, if the file has other names for them.
-    names : str, optional
-        The names of all columns of a file without a header.
+    names : str or list of str, optional
+        The names of all columns of a file without a header, or with one of `header`.
+    header : list of list of str, optional
+        The cells of the header rows that stand for `names`.
     skip_rows : int, default=0
         The lines above the header.
+    where : list of (str, str), optional
+        Columns and their cells: rows with others there are left out.
+
+    Raises
+    ------
+    ParameterError
+        If one is of no use.
 
     Examples
     --------
@@ -171,41 +180,38 @@ class RowReader:
     """
 
     def __init__(
-        self, sensors, time=None, time_format=None, sep=",", *,
-        decimal=".", thousands=None, missing=None, columns=None, names=None, skip_rows=0,
+        self, sensors, time=None, time_format=None, separator=",", *, decimal=".", thousands=None,
+        missing=None, columns=None, names=None, header=(), skip_rows=0, where=(),
     ):  # fmt: skip
-        sep = "\t" if sep == "tab" else sep
-        if not isinstance(sep, str) or len(sep) != 1 or not sep.isascii() or sep in '"\r\n':
-            raise ParameterError(
-                f"`sep` must be one character, no quote or line end. Received: sep={sep!r}"
-            )
-        if decimal not in (".", ",") or thousands not in SIGNS or thousands == decimal:
-            raise ParameterError(
-                f"`decimal` must be '.' or ',', and `thousands` another sign of , . ' _ or a "
-                f"blank. Received: {decimal=}, {thousands=}"
-            )
-        self.time, self.sep, self.skip_rows = _listed(time), sep, skip_rows
-        self.time_format = _checked_format(time_format)
-        self.sensors = _listed(columns) or list(sensors)
+        try:
+            self.sep = meaning.checked_separator(separator)
+            meaning.check_signs(decimal, thousands)
+            if isinstance(time_format, str) and time_format not in ("step", "ISO8601"):
+                check_time_format(time_format)
+        except ValueError as error:
+            raise ParameterError(str(error)) from error
+        self.time, self.time_format = listed(time), time_format
+        self.skip_rows, self._where = operator.index(skip_rows), [(a, b) for a, b in where]
+        self.sensors = listed(columns) or list(sensors)
         if len(self.sensors) != len(sensors):
             raise ParameterError(
                 f"`columns` must name one column for each of {', '.join(sensors)}. "
                 f"Received: {columns!r}"
             )
-        self.missing = MISSING | {mark.lower() for mark in _listed(missing)}
-        self._absent = {x for x in map(_float, self.missing) if math.isfinite(x)}
-        self.decimal, self.thousands, self._number = decimal, thousands, None
-        if decimal != "." or thousands:
-            part = rf"\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|" if thousands else ""
-            number = rf"[-+]?(?:(?:{part}\d+)(?:\{decimal}\d*)?|\{decimal}\d+)(?:[eE][-+]?\d+)?"
-            self._number = re.compile(number)
-        self._is_plain = not (self._number or self._absent)  # most cells are what `float` reads
-        self.header = None
-        if names:
-            self.use(_listed(names))
+        self.missing = {*meaning.MISSING, *listed(missing)}
+        self._absent = meaning.numbers_of(self.missing)
+        self.decimal, self.thousands = decimal, thousands
+        self._number = re.compile(meaning.number_pattern(decimal, thousands))
+        # Most cells are what `float` reads.
+        self._is_plain = decimal == "." and not thousands and not self._absent
+        self.header_rows, self._names, self.header = [list(row) for row in header], names, None
+        if names and not header:
+            self.use(listed(names))
 
     def begin(self, line):
         """Take the first line of a file as its header; False if it is a row under the known one.
+
+        Where the header has several rows, each of them is taken so.
 
         Raises
         ------
@@ -214,21 +220,29 @@ class RowReader:
         ParameterError
             If no header is known, and this is none.
         """
-        known = self.header is not None
+        line = line and line.removeprefix(codecs.BOM_UTF8)
+        known, is_comment = self.header is not None, bool(line) and line.startswith(b"#")
         try:
+            if line and EXCEL.fullmatch(line):
+                raise BadLine("comment")
             names = cells(line, self.sep)
+            uncommented = cells(line.lstrip(b'#" '), self.sep) if is_comment else names
         except BadLine as error:
-            if known or error.reason == "empty":
+            if known or error.reason in ("empty", "comment"):
                 raise
-            if line and line.startswith(b"#"):
+            if is_comment:
                 raise BadLine("comment") from error
             reason = f"{error.reason} {error}".strip()
+            more = " Save it as CSV in UTF-8." if error.reason in ("zero_byte", "not_utf8") else ""
             raise ParameterError(
-                f"The input must begin with a header. Received: {reason}"
+                f"The input must begin with a header. Received: {reason}.{more}"
             ) from error
+        if uncommented in self.header_rows:
+            self.use(self._names)
+            return True
         if known and self._missing(names):
             return False
-        if line.startswith(b"#") and self._missing(names):
+        if is_comment and self._missing(names):
             raise BadLine("comment")
         self.use(names)
         return True
@@ -243,16 +257,25 @@ class RowReader:
         """
         missing = self._missing(header)
         if missing:
+            other = max(";\t|,", key=header[0].count) if len(header) == 1 else ""
+            more = f" Pass --separator {other!r}." if other and other in header[0] else ""
             raise ParameterError(
                 f"The header must have, once each, the columns {', '.join(map(repr, missing))}. "
-                f"Received: {', '.join(map(repr, header))[:500]}.{did_you_mean(missing[0], header)}"
+                f"Received: {', '.join(map(repr, header))[:500]}."
+                f"{more or did_you_mean(missing[0], header)}"
             )
         self.header = list(header)
         self._time_at = [self.header.index(name) for name in self.time] or [0]
         self._sensors_at = [self.header.index(name) for name in self.sensors]
+        self._where_at = [(self.header.index(name), cell) for name, cell in self._where]
 
     def row(self, line):
         """Return the time of a line and the readings of its sensors, NaN where one is missing.
+
+        Returns
+        -------
+        (datetime.datetime, list of float) or None
+            None for a row that `where` leaves out; no time where rows are counted.
 
         Raises
         ------
@@ -260,12 +283,14 @@ class RowReader:
             If it is no row.
         """
         row = cells(line, self.sep)
-        if row == self.header:
+        if row == self.header or row in self.header_rows:
             raise BadLine("header")
         if len(row) != len(self.header):
             raise BadLine("columns", f"{len(row)} cells under {len(self.header)} names")
-        time = self._read_time(" ".join(row[at] for at in self._time_at))
-        if self._is_plain and b"_" not in line:
+        if self._where_at and any(row[at] != cell for at, cell in self._where_at):
+            return None
+        time = self._read_time([row[at] for at in self._time_at])
+        if self._is_plain and b"_" not in line and line.isascii():
             with contextlib.suppress(ValueError):
                 values = [float(row[at]) for at in self._sensors_at]
                 if min(values) >= -LARGEST and max(values) <= LARGEST:
@@ -273,76 +298,32 @@ class RowReader:
         return time, [self._read_number(row[at], at) for at in self._sensors_at]
 
     def _missing(self, names):
-        return [name for name in (*self.time, *self.sensors) if names.count(name) != 1]
+        needed = [*self.time, *self.sensors, *(name for name, _ in self._where)]
+        return [name for name in needed if names.count(name) != 1]
 
-    def _read_time(self, cell):
+    def _read_time(self, parts):
+        if self.time_format == "step":
+            return None
+        cell = " ".join(parts)
         try:
-            if self.time_format in ("unix", *UNIX):
-                time = _unix(cell, self.time_format)
-            elif self.time_format:
-                time = datetime.datetime.strptime(cell, self.time_format)
-            elif len(cell) > 8 and cell.replace(".", "", 1).isdigit():
-                time = _of_digits(cell)
-            else:
-                time = datetime.datetime.fromisoformat(cell)
-            if time.tzinfo:
-                time = time.astimezone(datetime.UTC).replace(tzinfo=None)
+            if not all(parts):
+                raise ValueError("a part is missing")
+            time = read_time(cell, self.time_format)
         except (ValueError, OverflowError) as error:
             raise BadLine("time", repr(cell[:SHOWN])) from error
-        if time < EARLIEST:
+        if time.year < EARLIEST:
             raise BadLine("time", repr(cell[:SHOWN]))
         return time
 
     def _read_number(self, cell, at):
         """Return a reading; Python's own extras, such as 1_000, are no numbers to anybody else."""
-        if cell.lower() in self.missing:
+        if cell in self.missing:
             return math.nan
-        plain = cell
-        if self._number:
-            plain = cell if self._number.fullmatch(cell) else "_"
-            plain = plain.replace(self.thousands or "_", "").replace(self.decimal, ".")
-        number = _float(plain)
+        number = math.inf
+        if cell.lower() in meaning.TRUTH:
+            number = meaning.TRUTH[cell.lower()]
+        elif self._number.fullmatch(cell):
+            number = float(meaning.plain(cell, self.decimal, self.thousands))
         if not abs(number) <= LARGEST:
             raise BadLine("number", f"{cell[:SHOWN]!r} in column {self.header[at]!r}")
         return math.nan if number in self._absent else number
-
-
-def _listed(names):
-    return [name.strip() for name in names.split(",") if name.strip()] if names else []
-
-
-def _float(cell):
-    try:
-        return float(cell) if "_" not in cell and cell.isascii() else math.inf
-    except ValueError:
-        return math.inf
-
-
-def _checked_format(form):
-    if form and form not in ("unix", *UNIX) and "%" not in form:
-        raise ParameterError(
-            f"`time_format` must be a format such as '%d/%m/%Y %H:%M', or one of "
-            f"{', '.join(('unix', *UNIX))}. Received: time_format={form!r}"
-        )
-    return form
-
-
-def _of_digits(cell):
-    """Read a date without signs, such as 201507010010, or else a Unix time."""
-    if len(cell) in DIGITS and cell[:2] in ("19", "20"):
-        with contextlib.suppress(ValueError):
-            return datetime.datetime.strptime(cell, DIGITS[len(cell)])
-    return _unix(cell, "unix")
-
-
-def _unix(cell, unit):
-    """Read a Unix time; its size tells the unit of times between 1973 and 2286."""
-    number = int(cell[:30]) if cell.isdigit() else float(cell)  # exact beyond 2 ** 53
-    if unit == "unix":
-        unit = next((name for name, parts in UNIX.items() if 1e8 <= number / parts < 1e10), None)
-    if unit is None or not abs(number / UNIX[unit]) < 1e10:
-        raise ValueError("no Unix time")
-    micro = (
-        number * 10**6 / UNIX[unit] if isinstance(number, float) else number * 10**6 // UNIX[unit]
-    )
-    return datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=micro)

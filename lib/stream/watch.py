@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from lib.errors import ParameterError, did_you_mean
+from lib.errors import DetectorError, ParameterError, did_you_mean
 from lib.stream import checkpoint, source
 from lib.stream.detection import AHEAD, GAP, Stream
 from lib.stream.prometheus import Metrics
@@ -22,6 +22,8 @@ from lib.stream.row_parser import BadLine, Lines, RowReader
 
 EVERY = 0.5  # seconds between two states while rows wait to be read
 INTERRUPTED, NOTHING_READ = 130, 1
+STORED = ("separator", "decimal", "thousands", "missing", "time", "time_format", "names", "header",
+          "skip_rows", "where")  # fmt: skip
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -108,6 +110,8 @@ class Watch:
         more = ""
         if counts["jumps"]:
             more += f"; {counts['jumps']} jumps in time, which later rows took back"
+        if counts["others"]:
+            more += f"; {counts['others']} rows of other series"
         if counts["skipped"]:
             more += f"; {counts['skipped']} skipped, not later than the last row before a restart"
         return (
@@ -118,7 +122,9 @@ class Watch:
     @property
     def has_read_nothing(self):
         """Whether there were lines, and not one of them was a row."""
-        return not self.stream.counts["rows"] and self.bad.total() > 0
+        return not self.stream.counts["rows"] and bool(
+            self.bad.total() + self.stream.counts["others"]
+        )
 
     def _read(self, chunk):
         self._began = time.perf_counter()
@@ -147,9 +153,11 @@ class Watch:
         try:
             if self._is_at_start and self._is_header(line):
                 return
-            moment, values = self.reader.row(line)
-            if not self._was_seen(moment):
-                self.stream.take(moment, values)
+            found = self.reader.row(line)
+            if found is None:
+                self.stream.counts["others"] += 1
+            elif not self._was_seen(found[0]):
+                self.stream.take(*found)
         except BadLine as error:
             self._pass_over(error, self._number)
 
@@ -169,12 +177,12 @@ class Watch:
         if self._number <= self.reader.skip_rows:
             return True
         found = self.reader.begin(line)
-        self._is_at_start = False
+        self._is_at_start = found and len(self.reader.header_rows) > 1
         return found
 
     def _was_seen(self, moment):
         """Rows of a file or pipe that begins anew, and brings the old rows once more."""
-        if self._is_catching_up and moment <= self.stream.last:
+        if self._is_catching_up and moment is not None and moment <= self.stream.last:
             self.stream.counts["skipped"] += 1
             return True
         self._is_catching_up = False
@@ -210,7 +218,7 @@ class Watch:
         return {
             "detector": self._detector,
             "sensors": self.stream.sensors,
-            "input": {**place, "catching_up": self._is_catching_up},
+            "input": {**place, "catching_up": self._is_catching_up, "at_start": self._is_at_start},
             "header": self.reader.header,
             "recent": self.stream.recent,
             "before": self.stream.before,
@@ -231,7 +239,9 @@ class Watch:
         if self.source.offset:
             self._offset, self._tail, self._number = place["offset"], place["tail"], place["line"]
         # A pipe begins at its header, with rows that may have been judged before.
-        self._is_at_start = not self.source.offset or before["header"] is None
+        self._is_at_start = not self.source.offset or place.get(
+            "at_start", before["header"] is None
+        )
         begins_anew = not self.source.offset and bool(before["recent"])
         self._is_catching_up = place["catching_up"] or begins_anew
 
@@ -261,7 +271,8 @@ def run(
         Where to serve metrics for Prometheus; by default they are not served.
     host : str
     **reading
-        How to read the lines, as in `row_parser.RowReader`: `time`, `time_format`, `sep`, …
+        How to read the lines, as in `row_parser.RowReader`: `time`, `time_format`, `separator`, …
+        By default as the detector's training rows were read, as far as `lib.data.read_csv` did it.
 
     Returns
     -------
@@ -278,11 +289,8 @@ def run(
     """
     output = None if str(output) == "-" else output  # standard output, as by default
     _check_files(path, output, state, follow)
-    from lib.detectors.detector import Detector  # after what is quick to check
-
     digest = checkpoint.digest(folder)
-    stream = Stream(Detector.load(folder), angles, gap, ahead, expected)
-    reader = RowReader(stream.sensors, **reading)
+    stream, reader = _prepared(folder, reading, angles, gap, ahead, expected)
     metrics = Metrics(stream.detector.threshold_, stream.sensors)
     with contextlib.ExitStack() as stack:
         if state:
@@ -304,9 +312,47 @@ def run(
     if signal.SIGINT in received:
         return INTERRUPTED
     if watch.has_read_nothing and rows.ended:
-        say("No row could be read: see --time, --time-format and --sep")
+        say("No row could be read: see --time, --time-format and --separator")
         return NOTHING_READ
     return 0
+
+
+def _prepared(folder, given, *options):
+    """Load the detector, and read its stream as its training rows were, unless told otherwise."""
+    from lib.detectors.detector import Detector  # after what is quick to check
+
+    detector = Detector.load(folder)
+    given = {name: value for name, value in given.items() if value is not None}
+    stored = _as_trained(detector.reading_)
+    reading = stored | ({"header": ()} if "names" in given else {}) | given
+    stream = Stream(detector, *options, counter=reading.get("time_format") in ("counter", "step"))
+    try:
+        return stream, RowReader(stream.sensors, **reading)
+    except (TypeError, AttributeError) as error:
+        raise DetectorError(
+            f"{folder} must say how its training rows were read. Received: {stored}"[:500]
+        ) from error
+
+
+def _as_trained(reading):
+    """Return the options of `RowReader` under which the file of the training rows was read.
+
+    Raises
+    ------
+    ParameterError
+        If the file was in long format, which has no row of all sensors.
+    """
+    if reading.get("tag"):
+        raise ParameterError(
+            f"The detector was trained on a file in long format, with a sensor's name in each row "
+            f"({reading['tag']!r}); the input must have a column for each sensor"
+        )
+    if reading.get("repeated", "refuse") not in ("refuse", "first"):
+        say(
+            f"warning: rows with the same time became one in training ({reading['repeated']}); "
+            f"here only the first of them counts"
+        )
+    return {name: reading[name] for name in STORED if name in reading}
 
 
 def _opened(stack, path, follow, output, before):

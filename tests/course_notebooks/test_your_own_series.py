@@ -277,6 +277,13 @@ FILES = {
     "semicolons": [line.replace(",", ";").replace(".", ",") for line in PLAIN],
     "thousands": ["time;x", *(f"{line[:10]};1.{200 + i},5" for i, line in enumerate(PLAIN[1:]))],
     "`?` or `-999`": [*PLAIN[:50], "2024-02-19,?", "2024-02-20,-999", *PLAIN[52:]],
+    "`N/A`, `None`": [*PLAIN[:50], "2024-02-19,N/A", "2024-02-20,None", *PLAIN[52:]],
+    "zones and offsets": [
+        *rows_of("%Y-%m-%d 10:00 CET")[:60],
+        *rows_of("%Y-%m-%d 10:00+02:00")[60:],
+    ],
+    "UTF-8 with": ["\ufefftime,x", *PLAIN[1:]],
+    "units or tickers": ["time,x", "UTC,degC", *PLAIN[1:60], PLAIN[0], *PLAIN[60:], "Total,2400"],
     "newest row first": [PLAIN[0], *reversed(PLAIN[1:])],
     "constant, text": [
         "time,x,valve,site,row,spare",

@@ -1,6 +1,7 @@
 """A stranger's CSV file is read, or refused with one sentence that names the fault."""
 
 import bz2
+import json
 import os
 import tracemalloc
 import warnings
@@ -13,6 +14,7 @@ from places import SHARED
 from lib import data
 from lib.data.reading import MAX_BYTES, read_csv
 from lib.errors import DataError
+from lib.stream.row_parser import RowReader
 
 DAYS = [f"2020-01-{day:02}" for day in range(1, 29)]
 
@@ -72,7 +74,7 @@ BAD_FILES = {
     "blank line": (daily({5: ""}), {}, "nan in line 5."),
     "long line": (daily({5: "2020-01-04,1,2"}), {}, "Expected 2 fields in line 5, saw 3."),
     "more cells than names": (lines([f"{day},1,2" for day in DAYS]), {}, "one cell under each"),
-    "infinity": (daily({6: "2020-01-05,-inf"}), {}, "finite numbers. Received: -inf in line 6."),
+    "infinity": (daily({6: "2020-01-05,-inf"}), {}, "at most 1e+100. Received: -inf in line 6."),
     "constant": (lines([f"{day},7" for day in DAYS]), {},
                  "column 'close' must vary, or there is nothing to learn. Received: 7 in every"),
     "too few rows": (daily(), {"min_rows": 30}, "at least 30 rows of data. Received: 28."),
@@ -206,6 +208,9 @@ def test_columns_by_name_by_list_and_by_default(tmp_path):
     assert list(frame) == ["power", "speed"]
     assert set(frame.dtypes) == {np.dtype("float64")}
     assert (frame.index.name, frame.index[-1]) == ("step", 27)
+    reading = frame.attrs.pop("reading")
+    assert reading["names"] == ["Unnamed: 0", "date", "speed", "power", "site"]
+    assert json.loads(json.dumps(reading)) == reading
     assert frame.attrs == {"name": "series", "title": "series.csv", "rows": 28} | {
         "unit": "", "dropped": 0, "notes": [],
     }  # fmt: skip
@@ -221,6 +226,40 @@ def test_windows_line_ends_byte_order_mark_and_trailing_blank_lines(tmp_path):
     plain = read_csv(write(tmp_path, daily()), time="date")
     windows = b"\xef\xbb\xbf" + daily().replace("\n", "\r\n").encode() + b"\r\n\r\n"
     pd.testing.assert_frame_equal(read_csv(write(tmp_path, windows), time="date"), plain)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_what_a_spreadsheet_writes_is_read(tmp_path, encoding):
+    text = lines([f'{day}\t"1,{i % 4}5"' for i, day in enumerate(DAYS)], "date\tTemp °C")
+    text = "\ufeff" + text if encoding == "utf-16-le" else text
+    path = write(tmp_path, text.replace("\n", "\r\n").encode(encoding))
+    frame = read_csv(path, time="date", separator="auto", decimal="auto")
+    assert list(frame) == ["Temp °C"]
+    assert frame.iloc[1, 0] == 1.15
+
+
+def test_rows_that_hold_no_data_are_left_out_and_said(tmp_path):
+    rows = [f"{day},{i % 5}" for i, day in enumerate(DAYS)]
+    text = lines([*rows[:9], "date,close", *rows[9:], "Total,56", "made by a logger,"])
+    frame = read_csv(write(tmp_path, text), time="date")
+    assert len(frame) == 28
+    assert noted(frame, "Header lines left out among the rows: 1.")
+    assert noted(frame, "no time but 'Total', 'made by a logger': 2.")
+    with pytest.raises(DataError, match="'Total' in line 11"):
+        read_csv(write(tmp_path, lines([*rows[:9], "Total,56", *rows[9:]])), time="date")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("True", 1), ("false", 0), ("N/A", None), ("None", None), ("-NaN", None), ("1E+0", 1)],
+)
+def test_a_cell_means_the_same_to_reader_and_watcher(tmp_path, cell, value):
+    path = write(tmp_path, f"date,close\n2020-01-01,7\n2020-01-02,{cell}\n2020-01-03,6\n")
+    read = read_csv(path, time="date", allow_missing=True)["close"].iloc[1]
+    reader = RowReader(["close"])
+    reader.begin(b"date,close")
+    ((seen,),) = (reader.row(f"2020-01-02,{cell}".encode())[1],)
+    np.testing.assert_equal([read, seen], [np.nan if value is None else value] * 2)
 
 
 def test_of_repeated_times_the_first_is_kept(tmp_path):

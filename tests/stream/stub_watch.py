@@ -25,6 +25,7 @@ class StubDetector:
     threshold_ = 5.0
     depth_ = WINDOW
     preprocessing_ = preprocessing.Preprocessing()
+    reading_ = {}  # noqa: RUF012
 
     def __init__(self, features):
         self.features_ = features

@@ -105,7 +105,7 @@ def test_a_bad_line_has_its_reason(reader, line, reason, seen):
 
 
 def test_other_separators_columns_and_forms_of_time():
-    reader = RowReader(["level"], time="when", time_format="%d.%m.%Y %H:%M", sep=";")
+    reader = RowReader(["level"], time="when", time_format="%d.%m.%Y %H:%M", separator=";")
     assert reader.begin("\ufefflevel;when".encode())
     assert reader.row(b"1;01.07.2015 00:10") == (TEN_PAST, [1.0])
     with pytest.raises(BadLine, match="2015-07-01"):
@@ -146,8 +146,8 @@ def test_a_file_that_begins_anew_may_have_another_header_or_none(reader):
 
 @pytest.mark.parametrize("sep", ["", ",,", None, 1, '"', "\n"])
 def test_a_separator_is_one_character(sep):
-    with pytest.raises(ParameterError, match="`sep` must be one character"):
-        RowReader(["level"], sep=sep)
+    with pytest.raises(ParameterError, match="`separator` must be one character"):
+        RowReader(["level"], separator=sep)
 
 
 def test_cells_are_stripped():
