@@ -1,8 +1,8 @@
 """From scores to a threshold: a score above it is flagged.
 
 Every rule takes the scores of train or validation, never of test, and returns one number.
-Scores of points that no window covers (NaN) are left out. `oracle` alone sees labels, and is no
-rule but an upper bound.
+Scores of points that no window covers (NaN) are left out. `oracle` alone sees labels; it is
+an upper bound, not a rule.
 """
 
 import numpy as np
@@ -108,7 +108,7 @@ def conformal(scores, alpha=0.01):
     scores : array-like of float
         Scores that had no part in training, or they are too low. NaN is left out.
     alpha : float
-        Promised share of flags among normal points, between 0 and 1.
+        Target share of flags among normal points, between 0 and 1.
 
     Returns
     -------
@@ -159,10 +159,10 @@ def vote(scores, rules, at_least):
 
 
 def oracle(scores, labels):
-    """The threshold with the best F1 on the very points that are judged. Not a rule.
+    """The threshold with the best F1 on the points that are evaluated. Not a rule.
 
-    Nobody has the labels when the line is set. What the oracle reaches is an upper bound for
-    all thresholds on these scores, and is to be reported as that.
+    The labels are not known when the threshold is set. What the oracle reaches is an upper bound
+    for all thresholds on these scores, and is to be reported as that.
 
     Parameters
     ----------

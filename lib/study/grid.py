@@ -67,7 +67,7 @@ def read(path):
     Raises
     ------
     ParameterError
-        That names the setting, what it accepts and what came.
+        That names the setting, what it accepts and what was received.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

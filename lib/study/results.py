@@ -44,7 +44,7 @@ def read(path):
     Raises
     ------
     ParameterError
-        If a line is no JSON object.
+        If a line is not a JSON object.
     """
     return pd.DataFrame(_rows(path))
 

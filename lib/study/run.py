@@ -210,7 +210,7 @@ def code_hash():
 
 
 def _work_off(todo, results, again, compute):
-    """Compute all cells that nobody else has; wait for those that somebody else has."""
+    """Compute the cells that no other run has claimed; wait for those that another run has."""
     waiting = dict(todo)
     with tqdm(total=len(todo), unit="cell", disable=not sys.stderr.isatty()) as bar:
         while waiting:
