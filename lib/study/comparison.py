@@ -243,7 +243,7 @@ def holm(p):
 
 
 def front(seconds, quality):
-    """Return which detectors are on the Pareto front: no other is faster and better, or equal in one.
+    """Return who is on the Pareto front: no other is both faster and better, or equal in one.
 
     Parameters
     ----------
