@@ -16,14 +16,14 @@ test: $(READY)  ## everything a maintainer needs to know: style, units, docstrin
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/lint-imports --no-logo
-	$(RUN) -m pytest
+	env -u LIB_TRAINER $(RUN) -m pytest
 
 test-backends: $(BACKENDS)/.ready  ## networks on TensorFlow, JAX and PyTorch, in .venv-backends
 	$(BACKENDS)/bin/python tests/across_backends.py
 
 # Stored outputs come from TensorFlow and Keras, whatever the shell says.
 test refresh: export KERAS_BACKEND := tensorflow
-test refresh: export LIB_TRAINER := keras
+refresh: export LIB_TRAINER := keras
 
 lab: $(READY)  ## open the course in JupyterLab
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks

@@ -222,8 +222,8 @@ def main(words=None):
     -------
     int
         0 if all is well, 1 if a notebook failed or something is missing, 2 for a request that
-        cannot be carried out, 130 after Ctrl-C, 141 if whoever read the output has gone, as
-        `head` does (but `watch` says so, and ends with 2).
+        cannot be carried out, 130 after Ctrl-C, 141 if the program that read the
+        output has ended, as `head` does (but `watch` says so, and ends with 2).
     """
     words = sys.argv[1:] if words is None else [str(word) for word in words]
     try:

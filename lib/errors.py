@@ -16,7 +16,7 @@ class ParameterError(ValueError):
 
 
 class DetectorError(ValueError):
-    """A folder that is no detector, or none that can be read; the message says why."""
+    """A folder that is not a detector, or that cannot be read; the message says why."""
 
 
 def did_you_mean(word, options):
@@ -51,7 +51,7 @@ def whole(name, number, low=1, high=None):
     Raises
     ------
     ValueError
-        If it is no integer or out of range.
+        If it is not an integer, or out of range.
 
     Examples
     --------

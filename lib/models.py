@@ -175,7 +175,7 @@ def build_lstm_forecaster(
     Raises
     ------
     ValueError
-        If a size is not a positive integer, `window` is no multiple of `patch`, or `dropout` is
+        If a size is not a positive integer, `window` is not a multiple of `patch`, or `dropout` is
         not in [0, 1).
 
     Examples
@@ -250,7 +250,7 @@ def build_lstm_autoencoder(
     Raises
     ------
     ValueError
-        If a size is not a positive integer, `window` or `horizon` is no multiple of `patch`, or
+        If a size is not a positive integer, `window` or `horizon` is not a multiple of `patch`, or
         `dropout` is not in [0, 1).
 
     Notes
@@ -617,7 +617,7 @@ def patches(inputs, patch):
     Raises
     ------
     ValueError
-        If `window` is no multiple of `patch`.
+        If `window` is not a multiple of `patch`.
 
     Examples
     --------

@@ -65,7 +65,7 @@ def jobs():
 def run(job):
     """Run one command; return a row of the table: what, backend, seconds, result."""
     (what, name), command = job
-    chosen = {} if name == "all" else {"KERAS_BACKEND": name}
+    chosen = {} if name == "all" else {"KERAS_BACKEND": name, "LIB_TRAINER": "keras"}
     environment = {**os.environ, **runner.KERNEL_ENVIRONMENT, **chosen}
     log = ROOT / OUTPUT / f"{what} {name}.log".replace(" ", "_").replace(",", "")
     started = time.perf_counter()

@@ -7,10 +7,12 @@ also takes effect when pytest is given nothing but a notebook.
 import copy
 import json
 import os
+from functools import cache
 
 import pytest
+from places import ROOT
 
-from lib.course import fingerprints, outputs, parameters
+from lib.course import fingerprints, notebooks, outputs, parameters
 
 NAME = "05_sp500_comparison"  # its specification is known in every process, also in kernels
 PIXEL = (
@@ -108,10 +110,26 @@ def save(course):
     return save
 
 
-def pytest_configure(config):
-    """Train in NumPy where the slow tests are left out: `make test` trains everything in Keras."""
-    if "not slow" in config.option.markexpr:
-        os.environ.setdefault("LIB_TRAINER", "numpy")
+# Tests train in Keras only where training in Keras is the point, and not at all where the slow ones
+# are left out. Elsewhere they train in NumPy, which takes the same steps (`tests/numpy_lstm`
+# compares them) in a fraction of the time. Who sets LIB_TRAINER decides for all tests:
+# `make test-backends` trains everything in Keras.
+ASKED = os.environ.get("LIB_TRAINER")
+TRAIN_IN_KERAS = (
+    "notebooks/",
+    "tests/course/test_exercises.py",
+    "tests/course_notebooks/test_price_feed_project.py",
+    "tests/numpy_lstm/",
+    "tests/test_",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Choose who trains, before a fixture or a kernel starts."""
+    quick = "not slow" in item.config.option.markexpr
+    in_keras = item.nodeid.startswith(TRAIN_IN_KERAS) and not quick
+    os.environ["LIB_TRAINER"] = ASKED or ("keras" if in_keras else "numpy")
 
 
 # What takes more than a second or two: whole notebooks, browsers, child processes, studies, and
@@ -137,6 +155,15 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(items):
+    """Mark what is slow; begin with the longest, so that no worker ends long after the others."""
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: _expected_seconds(item.path), reverse=True)
+
+
+@cache
+def _expected_seconds(path):
+    if path.suffix == ".ipynb":
+        return notebooks.describe(path).budget or 60
+    return 30 if path.relative_to(ROOT).as_posix().startswith(SLOW) else 0

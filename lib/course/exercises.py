@@ -24,7 +24,7 @@ NOTE = (
     "under a name of your own, and look into `solutions/` afterwards.*"
 )
 
-HIDDEN = """# This check is encoded, so that nobody reads the solution by accident.
+HIDDEN = """# This check is encoded, so that you do not read the solution by accident.
 from lib.course import exercises
 
 exercises.check(globals(), \"""
@@ -126,7 +126,7 @@ def exercise(solution, name, asked=None):
     Raises
     ------
     NotebookError
-        If the first cell is no Markdown, or a code cell tagged `solution` has no `stub`.
+        If the first cell is not Markdown, or a code cell tagged `solution` has no `stub`.
 
     Examples
     --------

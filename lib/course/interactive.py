@@ -1,10 +1,10 @@
-"""For who looks on: a slider, and a figure that grows. A stored notebook has the static one."""
+"""A slider and a figure that grows, for a live session; a stored notebook has a static figure."""
 
 import os
 
 
 def slider(draw, values, label):
-    """A slider that draws anew wherever it is moved; nothing where nobody looks on.
+    """A slider that draws the figure again when it is moved; in an automatic run, nothing.
 
     An automatic run (`LIB_PROGRESS=0`) stores no slider: without a kernel it would not move, and
     what it shows differs from run to run. So show the static figure always, and this below it.
@@ -47,7 +47,7 @@ def slider(draw, values, label):
 
 
 def growing(draw):
-    """A figure that is drawn anew, in its place, while something goes on; for who looks on.
+    """A figure that is drawn anew, in its place, while a computation goes on.
 
     An automatic run (`LIB_PROGRESS=0`) draws nothing: show the static figure at the end.
 
@@ -64,7 +64,7 @@ def growing(draw):
     Examples
     --------
     >>> os.environ["LIB_PROGRESS"] = "0"
-    >>> growing(print)("a picture that nobody sees")
+    >>> growing(print)("a figure")
     """
     if os.environ.get("LIB_PROGRESS") == "0":
         return lambda *values: None

@@ -60,7 +60,7 @@ def read(path):
     Raises
     ------
     NotebookError
-        If it is no notebook.
+        If it is not a notebook.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def to_bytes(content):
     Raises
     ------
     nbformat.ValidationError
-        If it is no valid notebook.
+        If it is not a valid notebook.
     """
     import nbformat  # slow to import, and `list` needs to answer at once
 

@@ -95,7 +95,7 @@ Received: window='60'
     def parse(self, text):
         """Return the value that `text` from a command line stands for, checked.
 
-        Numbers are read as Python reads them and nothing is guessed: `3.0` is no integer, and
+        Numbers are read as Python reads them and nothing is guessed: `3.0` is not an integer, and
         `true` is only a word.
 
         Examples

@@ -47,7 +47,7 @@ def refresh(chosen, everything=False, output="build", jobs=None):
     NotebookError
         If a notebook, or what it imports, is edited while it runs; nothing is then stored.
     nbformat.ValidationError
-        If an executed one is no valid notebook.
+        If an executed one is not a valid notebook.
     """
     contents = {notebook: notebooks.read(notebook.path) for notebook in chosen}
     stale = [n for n in chosen if everything or not fingerprints.is_fresh(contents[n])]

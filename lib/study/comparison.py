@@ -217,7 +217,7 @@ def holm(p):
     Parameters
     ----------
     p : Series of float
-        NaN is no test, and stays.
+        NaN means that there was no test; it stays.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def holm(p):
 
 
 def front(seconds, quality):
-    """Return who is on the Pareto front: nobody else is both faster and better, or equal in one.
+    """Return who is on the Pareto front: no other is both faster and better, or equal in one.
 
     Parameters
     ----------

@@ -188,6 +188,7 @@ def test_trial_finds_every_kind_of_bad_check(solved, tmp_path):
     checks[1]["source"] = 'print("Exercise 2: right.")'
     checks[2]["metadata"]["wrong"][0]["hint"] = "something else"
     checks[2]["metadata"]["wrong"][1]["code"] = "1 / 0"
+    solutions[2]["outputs"] = [stdout("11\n")]
     solutions[3]["metadata"]["stub"] = "answer ="
     checks[4]["source"] = "raise ValueError('not solved yet, started from')"
     found = exercise_checks.trial(solved, tmp_path)
@@ -199,8 +200,10 @@ def test_trial_finds_every_kind_of_bad_check(solved, tmp_path):
         "exercise 2, unsolved: passes the check",
         "exercise 2, wrong (answer = start + 1): passes the check",
         "exercise 2, wrong (answer = 100): passes the check",
+        "exercise 2, solved: ['Exercise 2: right.\\n'] is shown, ['Exercise 2: right. One more is",
         "exercise 3, wrong (answer = start + 2): not 'NotYet: something else', but NotYet",
         "exercise 3, wrong (1 / 0): does not run: ZeroDivisionError",
+        "exercise 3, solved: [''] is shown, ['11\\n'] is stored",
         "exercise 4, unsolved: does not run: SyntaxError",
         "exercise 5, wrong (answer = start + 4): not 'NotYet: started from', but Value",
         "exercise 5, wrong (answer = 100): not 'NotYet: Too large', but ValueError",

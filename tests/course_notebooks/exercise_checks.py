@@ -3,6 +3,7 @@
 A rule takes the content of a notebook and its path, and returns a list of problems in words, as
 in `notebook_checks.py`, many of whose rules hold here as well. `trial` starts a kernel and plays
 the learner: one who has not begun, one who makes each of the usual mistakes, one who is right.
+What the right one sees is compared with what is stored, as nbval compares it.
 
 The contract
 ------------
@@ -26,6 +27,7 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, start_new_kernel
 from notebook_checks import code_cells, tags
 
 from lib.course import exercises, notebooks
+from lib.course.comparison import agree
 from lib.course.notebooks import text
 
 HEADING = re.compile(r"(?m)^## Exercise (\d+)\. (.+)$")
@@ -169,9 +171,9 @@ def kernel(folder):
             kernel_name=CURRENT_ENV_KERNEL_NAME, cwd=str(folder), stderr=nowhere
         )
 
-        def execute(source):
+        def execute(source, hear=lambda message: None):
             reply = client.execute_interactive(
-                source, store_history=False, timeout=120, output_hook=lambda message: None
+                source, store_history=False, timeout=120, output_hook=hear
             )["content"]
             return f"{reply['ename']}: {reply['evalue']}" if reply["status"] == "error" else None
 
@@ -192,26 +194,56 @@ def trial(notebook, folder):
             elif "check" in tags(cell):
                 found = _attempts(execute, solution, cell)
                 problems += [f"exercise {number}, {problem}" for problem in found]
-            elif error := execute(text(cell["source"])):
+            elif error := _as_stored(execute, cell):
                 problems.append(f"after exercise {number}: {error}")
     return problems
 
 
 def _attempts(execute, solution, check):
     """Problems of one exercise; every attempt starts from the names that were there before."""
-    answer, check_source = text(solution["source"]), exercises.hidden(text(check["source"]))
+    hidden = exercises.hidden(text(check["source"]))
     attempts = [("unsolved", solution["metadata"]["stub"], ("", UNSOLVED))]
     for entry in check["metadata"]["wrong"]:
         name = f"wrong ({entry['code'].splitlines()[0][:40]})"
         attempts.append((name, entry["code"], ("NotYet: ", entry["hint"])))
-    attempts.append(("solved", answer, None))
     execute(REMEMBER)
     for name, source, expected in attempts:
         execute(RESTORE)
         if error := execute(source):
             yield f"{name}: does not run: {error}"
-        elif (error := execute(check_source)) is None or expected is None:
-            if (error is None) != (expected is None):
-                yield f"{name}: {error or 'passes the check'}"
+        elif (error := execute(hidden)) is None:
+            yield f"{name}: passes the check"
         elif not (error.startswith(expected[0]) and expected[1] in error):
             yield f"{name}: not {''.join(expected)!r}, but {error}"
+    execute(RESTORE)
+    if error := _as_stored(execute, solution) or _as_stored(execute, check, hidden):
+        yield f"solved: {error}"
+
+
+def _as_stored(execute, cell, source=None):
+    """Execute a cell, or its encoded form; return what is not as it is stored, or None."""
+    messages = []
+    if error := execute(source or text(cell["source"]), messages.append):
+        return error
+    shown = [m for m in messages if m["msg_type"] in ("stream", "display_data", "execute_result")]
+    said = _said([{"output_type": m["msg_type"], **m["content"]} for m in shown])
+    stored, tolerance = _said(cell["outputs"]), cell["metadata"].get("tolerance", 0)
+    same = len(said) == len(stored) and all(
+        one == other or (tolerance and agree(one, other, tolerance))
+        for one, other in zip(said, stored, strict=True)
+    )
+    if same or notebook_checks.IGNORE in tags(cell):
+        return None
+    return f"{said} is shown, {stored} is stored"
+
+
+def _said(outputs):
+    """The texts of outputs, in order; what was printed is one text, however it was sent."""
+    printed = "".join(text(output.get("text", "")) for output in outputs)
+    bundles = [sorted(output.get("data", {}).items()) for output in outputs]
+    return [printed] + [
+        text(data)
+        for bundle in bundles
+        for mime, data in bundle
+        if mime.startswith("text/") and mime != "text/latex"
+    ]
