@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from lib.course import notebooks
+from lib.course import execution, notebooks
 
 
 def list_notebooks(arguments):
@@ -82,8 +82,6 @@ def fetch(arguments):
 
 def study(arguments):
     """Run what is missing of a grid of the comparison study; resumable, and two may run at once."""
-    from lib.course import execution
-
     execution.take_one_thread()  # before NumPy is imported: cells run side by side
     from lib.study import run as study_run
 
@@ -96,8 +94,6 @@ def study(arguments):
 
 def watch(arguments):
     """Watch a stream of rows with a stored detector: flags as JSON lines, metrics by HTTP."""
-    from lib.course import execution
-
     execution.take_one_thread()  # the products are too small for more
     from lib.stream import watch
 
@@ -149,7 +145,7 @@ def _parser():
     parser = argparse.ArgumentParser("python -m lib", description="The notebooks of the course.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
-        help = function.__doc__.split(".")[0]
+        help = (function.__doc__ or name).split(".")[0]  # PYTHONOPTIMIZE=2 takes it away
         command = commands.add_parser(name, help=help, description=help + ".")
         command.set_defaults(function=function)
         if name == "fetch":
@@ -298,6 +294,7 @@ def _refusals():
 
 
 if __name__ == "__main__":
+    execution.open_closed_streams()
     # A closed terminal or a `kill` must not leave kernels behind either.
     for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
         if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under `nohup`
