@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from click import argument, option
 
-from lib.course import notebooks
+from lib.course import execution, notebooks
 from lib.errors import DetectorError, ParameterError
 
 PATH, COUNT = click.Path(path_type=Path), click.IntRange(min=1)
@@ -118,8 +118,6 @@ def fetch(names):
 @option("--again", is_flag=True, help="also what is done already")
 def study(grid, **options):
     """Run what is missing of a grid of the comparison study; resumable, and two may run at once."""
-    from lib.course import execution
-
     execution.take_one_thread()  # before NumPy is imported: cells run side by side
     from lib.study import run as study_run
 
@@ -160,8 +158,6 @@ def watch(folder, file, angles, **options):
 
     DETECTOR is the folder that `Detector.save` wrote, FILE a CSV file, or - for stdin.
     """
-    from lib.course import execution
-
     execution.take_one_thread()  # the products are too small for more
     from lib.stream import watch
 
@@ -250,6 +246,7 @@ def main(words=None):
 
 
 if __name__ == "__main__":
+    execution.open_closed_streams()
     # A closed terminal or a `kill` must not leave kernels behind either.
     for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
         if signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # as under `nohup`

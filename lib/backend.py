@@ -16,47 +16,15 @@ import os
 import sys
 import tempfile
 
-BACKENDS = ("tensorflow", "jax", "torch")
-# What each needs. Keras's NumPy scores and cannot train, and takes its convolutions from JAX.
-NEEDS = {**{name: name for name in BACKENDS}, "numpy": "jax"}
-
-
-def check(name):
-    """Check that a backend is one of Keras's that serve this course, and that it is installed.
-
-    Parameters
-    ----------
-    name : str
-        What `KERAS_BACKEND` says.
-
-    Raises
-    ------
-    ValueError
-        If it is unknown.
-    ModuleNotFoundError
-        If its package is missing; the message holds the command that installs it.
-
-    Examples
-    --------
-    >>> check("tensorflow")
-    >>> check("theano")
-    Traceback (most recent call last):
-    ValueError: `KERAS_BACKEND` must be tensorflow, jax, torch or numpy. Received: theano
-    """
-    if name not in NEEDS:
-        known = f"{', '.join(BACKENDS)} or numpy"
-        raise ValueError(f"`KERAS_BACKEND` must be {known}. Received: {name}")
-    if importlib.util.find_spec(NEEDS[name]) is None:
-        raise ModuleNotFoundError(
-            f"`KERAS_BACKEND` must be a backend that is installed. Received: {name}, without the "
-            f"package {NEEDS[name]}. Try: {sys.executable} -m pip install -c constraints.txt -e "
-            f'".[{NEEDS[name]}]"',
-            name=NEEDS[name],
-        )
+from lib.errors import BACKENDS, NEEDS
+from lib.errors import check_backend as check
 
 
 @contextlib.contextmanager
 def _stderr_held_back():
+    if sys.stderr is None:  # closed: nobody reads it
+        yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as notes:
@@ -96,4 +64,4 @@ if "tensorflow" not in sys.modules:
 # trains a dozen networks one after the other is taken for one.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-__all__ = ["keras"]
+__all__ = ["BACKENDS", "NEEDS", "check", "keras"]

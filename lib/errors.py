@@ -1,10 +1,15 @@
 """The error classes, and the checks that every module shares."""
 
 import difflib
+import importlib.util
 import operator
 import os
+import sys
 
 TRAINERS = ("keras", "numpy")
+BACKENDS = ("tensorflow", "jax", "torch")
+# What each needs. Keras's NumPy scores and cannot train, and takes its convolutions from JAX.
+NEEDS = {**{name: name for name in BACKENDS}, "numpy": "jax"}
 
 
 class DataError(ValueError):
@@ -119,7 +124,7 @@ def trainer(asked=None):
 
     Raises
     ------
-    ValueError
+    ParameterError
         If there is no such trainer.
 
     Examples
@@ -128,12 +133,47 @@ def trainer(asked=None):
     'numpy'
     >>> trainer("nunpy")
     Traceback (most recent call last):
-    ValueError: `trainer` must be one of keras, numpy. Received: trainer='nunpy'
+    lib.errors.ParameterError: `trainer` must be one of keras, numpy. Received: trainer='nunpy'
     """
     name = "LIB_TRAINER" if asked is None else "trainer"
     chosen = os.environ.get("LIB_TRAINER", "keras") if asked is None else asked
     if chosen not in TRAINERS:
-        raise ValueError(
+        raise ParameterError(
             f"`{name}` must be one of {', '.join(TRAINERS)}. Received: {name}={chosen!r}"
         )
     return chosen
+
+
+def check_backend(name):
+    """Check that a backend is one of Keras's that serve this course, and that it is installed.
+
+    Parameters
+    ----------
+    name : str
+        What `KERAS_BACKEND` says.
+
+    Raises
+    ------
+    ParameterError
+        If it is unknown.
+    ModuleNotFoundError
+        If its package is missing; the message holds the command that installs it.
+
+    Examples
+    --------
+    >>> check_backend("tensorflow")
+    >>> check_backend("jux")
+    Traceback (most recent call last):
+    lib.errors.ParameterError: `KERAS_BACKEND` must be tensorflow, jax, torch or numpy. \
+Received: jux
+    """
+    if name not in NEEDS:
+        known = f"{', '.join(BACKENDS)} or numpy"
+        raise ParameterError(f"`KERAS_BACKEND` must be {known}. Received: {name}")
+    if importlib.util.find_spec(NEEDS[name]) is None:
+        raise ModuleNotFoundError(
+            f"`KERAS_BACKEND` must be a backend that is installed. Received: {name}, without the "
+            f"package {NEEDS[name]}. Try: {sys.executable} -m pip install -c constraints.txt -e "
+            f'".[{NEEDS[name]}]"',
+            name=NEEDS[name],
+        )

@@ -21,6 +21,20 @@ def take_one_thread():
         os.environ.setdefault(name, number)
 
 
+def open_closed_streams():
+    """Give a program that was started with a closed standard stream one that leads nowhere.
+
+    Without it Python has None in the place of `sys.stdout`, and the first file that is opened gets
+    the number of the closed one, and with it what others write there.
+    """
+    while (place := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(place, True)  # a notebook's process needs it as much
+    os.close(place)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+
+
 def start(environment, cells):
     """Prepare this process: the environment of its kernel, silence, and Ctrl-C.
 

@@ -118,7 +118,7 @@ def select(words, folder=COURSE):
         raise NotebookError(f"There are no notebooks in {folder}.")
     chosen = []
     for word in words or [notebook.number for notebook in known]:
-        name = Path(word).stem
+        name = Path(word).name.removesuffix(".ipynb")  # 5.5 is not 5
         hits = [n for n in known if name in (n.name, n.number, n.number.lstrip("0"))]
         if not hits:
             names = ", ".join(notebook.name for notebook in known)

@@ -9,9 +9,11 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from lib.course.notebooks import text
+from lib.errors import ParameterError
 
 
 def describe(cell):
@@ -72,7 +74,8 @@ def write(path, data, sync=False):
 
     With `sync`, file and folder are on the disk before this returns, as a power failure wants it.
     """
-    temporary = path.with_name(f".{path.name}.partial")
+    # Two processes that write the same file do not share one: each puts a whole file in place.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -88,6 +91,24 @@ def write(path, data, sync=False):
                 os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def claim(folder, name="output"):
+    """Make a folder, and see that a file can be written in it: before hours of training, not after.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
+        raise ParameterError(
+            f"`{name}` must be a folder that can be written to. Received: {folder} "
+            f"({getattr(error, 'strerror', None) or error})"
+        ) from error
 
 
 def replace_files(folder, number, files):

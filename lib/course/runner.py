@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from lib import errors
 from lib.course import execution, notebooks, outputs, parameters
 from lib.course.comparison import with_tolerance
 from lib.course.notebooks import NotebookError
@@ -67,13 +68,21 @@ def prepare(chosen, pairs=(), output="build"):
     Raises
     ------
     ParameterError
-        If one of the notebooks does not accept one of the parameters.
+        If one of the notebooks does not accept one of the parameters, a folder cannot be written
+        to, or `LIB_TRAINER` or `KERAS_BACKEND` names nothing that there is.
     NotebookError
-        If the output folder cannot be written to or holds the notebooks themselves.
+        If the output folder holds the notebooks themselves.
     """
     values = {n.name: {p: parameters.find(n.name, p).parse(v) for p, v in pairs} for n in chosen}
+    errors.trainer()
+    try:
+        errors.check_backend(os.environ.get("KERAS_BACKEND") or errors.BACKENDS[0])
+    except ModuleNotFoundError as error:
+        raise errors.ParameterError(str(error)) from error
     for name in ("notebooks", "figures", "tables"):
-        _claim(Path(output) / name, output)
+        outputs.claim(Path(output) / name, "--output")
+    for kept in {given["output"] for given in values.values() if given.get("output")}:
+        outputs.claim(kept)
     for notebook in chosen:
         if (Path(output) / "notebooks").samefile(notebook.path.parent):
             raise NotebookError(
@@ -81,17 +90,6 @@ def prepare(chosen, pairs=(), output="build"):
                 f"over them. Received: {output}"
             )
     return values
-
-
-def _claim(folder, output):
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise NotebookError(
-            f"`--output` must be a folder that can be written to. Received: {output} "
-            f"({error.strerror}: {folder})"
-        ) from None
 
 
 def run(chosen, values, output="build", jobs=None):
@@ -189,10 +187,10 @@ class _Runner:
         start = time.perf_counter()
         target = self.output / "notebooks" / notebook.path.name
         target.unlink(missing_ok=True)  # so that a failure is never explained by an earlier run
-        failed = self._execute(notebook, target)
+        failed, content = self._execute(notebook, target)
         seconds = time.perf_counter() - start
-        if target.exists():
-            extract(notebook, target, self.output)
+        if content:
+            extract(notebook, content, self.output)
         if failed is None:
             _say(f"{notebook.name}: ok in {seconds:.0f} s")
             return Result(notebook, "ok", seconds, str(target))
@@ -201,8 +199,12 @@ class _Runner:
         return Result(notebook, "FAILED", seconds, f"{target} {headline.split(':')[0]}")
 
     def _execute(self, notebook, target):
-        """Execute in a new process; `target` is afterwards missing, or new and whole."""
-        partial = target.with_name(f".{target.stem}.partial.ipynb")
+        """Execute in a new process; `target` is afterwards missing, or new and whole.
+
+        Returns where it failed, and its content, None if there is none.
+        """
+        # Another run in the same folder has another one.
+        partial = target.with_name(f".{target.stem}.{os.getpid()}.partial.ipynb")
         # A pool of one, so that a process that dies takes no other notebook along.
         context = multiprocessing.get_context("spawn")
         prepared = execution.start, (self.environment, cells := context.SimpleQueue())
@@ -214,16 +216,20 @@ class _Runner:
                     while not cells.empty():
                         self.bar.update(cells.get())
                 failed = future.result()
-            if partial.exists():
-                os.replace(partial, target)
-            return failed
+            try:
+                content = notebooks.read(partial)
+            except (OSError, NotebookError):  # none, or half of one, as on a full disk
+                if failed is None:
+                    raise
+                return failed, None
+            os.replace(partial, target)
+            return failed, content
         finally:
             partial.unlink(missing_ok=True)
 
 
-def extract(notebook, executed, folder):
+def extract(notebook, content, folder):
     """Write the figures and tables of an executed notebook into the folder of results."""
-    content = notebooks.read(executed)
     figures = outputs.figure_files(content, notebook.number)
     outputs.replace_written(folder / "figures", notebook.number, figures)
     tables = outputs.table_files(content, notebook.number)

@@ -288,7 +288,7 @@ def run(
         If a file cannot be read or written.
     """
     output = None if str(output) == "-" else output  # standard output, as by default
-    _check_files(path, output, state, follow)
+    _check_files(folder, path, output, state, follow)
     digest = checkpoint.digest(folder)
     stream, reader = _prepared(folder, reading, angles, gap, ahead, expected)
     metrics = Metrics(stream.detector.threshold_, stream.sensors)
@@ -364,14 +364,22 @@ def _opened(stack, path, follow, output, before):
     return rows, stack.enter_context(contextlib.closing(lines))
 
 
-def _check_files(path, output, state, follow):
+def _check_files(folder, path, output, state, follow):
     if str(path) == "-":
         if follow:
             raise ParameterError("`follow` must go with a file: standard input always waits")
     elif not Path(path).exists():
         near = did_you_mean(Path(path).name, [p.name for p in Path(path).parent.glob("*.csv")])
         raise FileNotFoundError(f"{path} does not exist.{near}")
-    names = [Path(name).resolve() for name in (path, output, state) if name and str(name) != "-"]
+    names = [Path(name) for name in (path, output, state) if name and str(name) != "-"]
+    try:
+        Path(folder).expanduser().resolve()
+        names = [name.resolve() for name in names]
+    except (ValueError, RuntimeError) as error:  # a zero byte, a loop of links, an unknown home
+        raise ParameterError(
+            f"The detector, the input, `output` and `state` must be names of files. "
+            f"Received: {folder}, {path}, {output}, {state} ({error})"
+        ) from error
     there = [(x.st_dev, x.st_ino) for x in (name.stat() for name in names if name.exists())]
     if len(set(names)) < len(names) or len(set(there)) < len(there):  # a hard link is the same file
         raise ParameterError(

@@ -175,6 +175,9 @@ def is_running(pid):
         (["--output", "{course}/91_other.ipynb"], "`--output` must be a folder that can be writ"),
         (["--output", "{course}/91_other.ipynb/x"], "`--output` must be a folder that can be wri"),
         (["--folder", "{course}/.."], "There are no notebooks in "),
+        (["5.5"], "There is no notebook '5.5'."),
+        (["--output", "a\0b"], "`--output` must be a folder that can be written to"),
+        (["--output", "x" * 300], "`--output` must be a folder that can be written to"),
     ],
 )
 def test_impossible_requests_end_in_one_line_before_any_kernel(
@@ -187,6 +190,93 @@ def test_impossible_requests_end_in_one_line_before_any_kernel(
     words = ["run", "--folder", str(course), *(word.format(course=course) for word in words)]
     assert main(words) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("KERAS_BACKEND", "theano", "`KERAS_BACKEND` must be tensorflow, jax, torch or numpy."),
+        ("LIB_TRAINER", "nunpy", "`LIB_TRAINER` must be one of keras, numpy. Received: LIB_TRA"),
+    ],
+)
+def test_an_environment_of_no_use_is_refused_before_any_kernel(
+    name, value, message, save, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(runner, "run", lambda *_: pytest.fail("a kernel was started"))
+    monkeypatch.setenv(name, value)
+    course = save(notebook(code("1")), "91_other").parent
+    assert main(["run", "--folder", str(course), "--output", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_kept_are_refused_before_any_kernel(save, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "run", lambda *_: pytest.fail("a kernel was started"))
+    source = save(notebook(code("1")), "08_your_own_series")
+    words = [
+        "run",
+        "08",
+        "--folder",
+        str(source.parent),
+        "--output",
+        str(source.parents[1] / "out"),
+    ]
+    assert main([*words, "-p", "output", str(source / "x")]) == 2
+    assert "`output` must be a folder that can be written to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_matter(closed, save, tmp_path):
+    if os.name == "nt":
+        pytest.skip("no such shell")
+    course = save(notebook(code("print(5)")), "91_other").parent
+    words = f"'{sys.executable}' -m lib run --folder '{course}' --output '{tmp_path}/out' {closed}"
+    done = subprocess.run(["sh", "-c", words], cwd=ROOT, capture_output=True, timeout=300)
+    assert done.returncode == 0, done
+    assert b"Traceback" not in done.stderr
+    assert printed(tmp_path / "out" / "notebooks" / "91_other.ipynb") == ["5\n"]
+
+
+def test_without_docstrings_the_command_line_is_the_same(monkeypatch, capsys):
+    environment = {**os.environ, "PYTHONOPTIMIZE": "2"}
+    words = [sys.executable, "-m", "lib", "list", "05"]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert main(["list", "05"]) == 0
+    assert done.stdout == capsys.readouterr().out
+
+
+def test_two_runs_in_one_folder_leave_whole_files(save, tmp_path):
+    """Both are told to wait for each other, so that they really run at the same time."""
+    meet = (
+        "import os, pathlib, time\nplace = pathlib.Path(%r)\n(place / str(os.getpid())).touch()\n"
+        "end = time.time() + 200\n"
+        "while len(list(place.iterdir())) < 2 and time.time() < end:\n    time.sleep(0.05)"
+    )
+    (tmp_path / "met").mkdir()
+    course = save(notebook(code(FIGURE), code(meet % str(tmp_path / "met"))), "91_meet").parent
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "lib", "run", "--folder", course, "--output", out]
+    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [process.communicate(timeout=400)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert files(out) == ["91_days.csv", "91_meet.ipynb", "91_price.png", "91_price.txt"]
+    kept = notebook_checks.code_cells(notebooks.read(out / "notebooks" / "91_meet.ipynb"))
+    assert [cell["execution_count"] for cell in kept] == [1, 2]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such limit")
+def test_a_full_disk_leaves_no_half_notebook_and_the_others_go_on(save, tmp_path, capsys):
+    """A file may have 300 kB, as if there were no more space, and the first notebook is larger."""
+    large = "print('x' * 400_000)"
+    save(notebook(code("print(1)"), code(large)), "91_large")
+    course = save(notebook(code("print(2)")), "92_small").parent
+    out = tmp_path / "out"
+    words = ["ulimit -f 600; exec", sys.executable, "-m lib run --folder", course, "--output", out]
+    done = subprocess.run(
+        ["sh", "-c", " ".join(map(str, words))], cwd=ROOT, capture_output=True, timeout=400
+    )
+    assert done.returncode == 1, done
+    assert [s for s, _ in outcomes(done.stdout.decode()).values()] == ["FAILED", "ok"]
+    assert files(out / "notebooks") == ["92_small.ipynb"]
 
 
 def test_output_that_links_to_the_course_is_refused(save, tmp_path, capsys):

@@ -24,6 +24,7 @@ from lib.errors import ParameterError
 from lib.stream import row_parser
 from lib.stream.detection import Stream, sensors_of
 from lib.stream.row_parser import BadLine
+from lib.stream.watch import run as run_watch
 
 STUB = Path(stub_watch.__file__)
 HEADER = "time,level,note,wind"
@@ -611,6 +612,23 @@ def test_reading_options_of_no_use_are_refused(options):
     given = {"decimal": "."} | options
     with pytest.raises(ParameterError, match=f"`{next(iter(options))}`"):
         row_parser.RowReader(["level", "wind"], **given)
+
+
+@pytest.mark.parametrize("which", ["folder", "path", "output", "state"])
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "~nobody/x", "loop", "/", ""])
+def test_names_that_no_file_can_have_are_one_refusal(which, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("loop", "loop")
+    write(Path("rows.csv"), TABLE)
+    module = types.SimpleNamespace(Detector=stub_watch.StubDetector)
+    monkeypatch.setitem(sys.modules, "lib.detectors.detector", module)
+    given = {"folder": "folder", "path": "rows.csv"} | {which: name}
+    if which == "folder" and name not in ("x" * 300, "a\0b", "loop"):
+        pytest.skip("the stub loads nothing")
+    if which in ("output", "state") and not name:
+        pytest.skip("none is asked for")
+    with pytest.raises((ParameterError, OSError)):
+        run_watch(**given)
 
 
 def test_an_output_that_was_replaced_is_not_cut(tmp_path):
