@@ -124,33 +124,52 @@ TRAIN_IN_KERAS = (
 )
 
 
+def is_quick(config):
+    return "not slow" in config.option.markexpr
+
+
+def pytest_configure(config):
+    """Read no notebook where none is executed: reading them takes longer than many tests."""
+    if is_quick(config):
+        config.option.ignore = [*(config.option.ignore or ()), str(ROOT / "notebooks")]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Choose who trains, before a fixture or a kernel starts."""
-    quick = "not slow" in item.config.option.markexpr
-    in_keras = item.nodeid.startswith(TRAIN_IN_KERAS) and not quick
+    in_keras = item.nodeid.startswith(TRAIN_IN_KERAS) and not is_quick(item.config)
     os.environ["LIB_TRAINER"] = ASKED or ("keras" if in_keras else "numpy")
 
 
-# What takes more than a second or two: whole notebooks, browsers, child processes, studies, and
-# what compiles much (a peer in Numba, networks of the study in Keras).
+# What takes more than two seconds on a quiet core: whole notebooks, browsers, studies, processes
+# that import Keras or pandas anew, and what compiles much (a peer in Numba, networks in Keras).
 SLOW = (
     "notebooks/",
     "tests/course/test_exercises.py",
     "tests/course/test_run.py",
     "tests/course_notebooks/",
     "tests/data/test_fetch.py",
+    "tests/detectors/test_detector.py::test_what_numpy_does_not_know_is_left_to_keras",
+    "tests/detectors/test_storage.py::test_plain_keras_opens_the_model",
     "tests/numpy_lstm/test_backward.py",
     "tests/site/",
     "tests/stream/test_prometheus.py",
     "tests/stream/test_promises.py",
     "tests/stream/test_watch.py",
-    "tests/study/test_detectors_of_study.py::test_a_network_scores_as_the_detector",
     "tests/study/test_study.py",
     "tests/test_backends.py",
     "tests/test_baselines.py::test_discord_equals_a_matrix_profile",
     "tests/test_bench.py",
+    "tests/test_commands.py::test_a_reader_that_has_gone",
+    "tests/test_commands.py::test_check_says_that_this_environment",
     "tests/test_encoder.py",
+    "tests/test_imports.py",
+    "tests/test_models.py::test_conv_autoencoder_learns",
+    "tests/test_project.py::test_no_tracked_file",
+    "tests/test_training.py::test_a_budget_of_steps",
+    "tests/test_training.py::test_a_restarted_model",
+    "tests/test_training.py::test_same_seed_same_weights",
+    "tests/test_training.py::test_the_rate_falls",
 )
 
 

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import platform
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def modules_hash(sources, lib=LIB, *, without=()):
     return digest.hexdigest()
 
 
+@cache
 def code_of(source):
     """Return what a source computes, as text: no docstring, comment or layout changes it.
 
@@ -146,6 +148,7 @@ def lib_modules(sources, lib=LIB):
     return found
 
 
+@cache
 def _imports(source):
     """Dotted names that a source imports from `lib`; the last part may be no module."""
     names = set()
@@ -155,7 +158,7 @@ def _imports(source):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name == "lib" or name.startswith("lib.")}
+    return frozenset(name for name in names if f"{name}.".startswith("lib."))
 
 
 def versions():
