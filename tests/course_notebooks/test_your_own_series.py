@@ -217,7 +217,7 @@ def test_rules_run(rule, tmp_path):
 def test_the_same_promise_for_both(tmp_path):
     for simple in ("moving_z", "last_value"):
         found = execute(csv=write(tmp_path), simple=simple, **OWN)
-        calm, line = found["calm"].dropna(), found["line"]
+        calm, line = found["calm"].dropna(), found["rule_threshold"]
         promised = (calm > found["detector"].threshold_).sum()
         arithmetic = found["arithmetic"].loc[calm.index]
         assert (arithmetic > line).sum() == promised > 0
