@@ -542,6 +542,9 @@ def test_no_source_is_tuned_on_and_evaluated(stored):
         ("lhb_faults", "last_value", 1e-6),
         ("ucr_019", "pca", 1e-3),
         ("ucr_135", "dense_autoencoder", 0.1),  # trained: another processor, another last digit
+        ("ucr_135", "lstm_autoencoder", 0.1),
+        ("sp500_returns", "conv_autoencoder", 0.1),
+        ("sp500_z", "gru_forecaster", 0.1),
     ],
 )
 def test_stored_results_are_those_that_the_command_makes(name, data, detector, bound):
