@@ -153,10 +153,6 @@ class Pipeline:
             parts = self.scorer.smoothed(self.scorer.rows(starts, blocks, len(scaled)))
         return shares_of(parts)
 
-    def scores(self, parts):
-        """One score for each row."""
-        return scoring.feature_mean(parts)
-
     def _by_block(self, scaled, starts, function):
         """Apply a function of inputs, targets and their scale, many blocks at a time."""
         if not len(starts):
@@ -254,7 +250,7 @@ class Pipeline:
             self.scaler.loc[self.targets, "balance"] = usual
             self._use_balance()
         rows = [self.scorer.smoothed(self.scorer.balanced(one)) for one in rows]
-        scores = np.concatenate([self.scores(one) for one in rows])
+        scores = np.concatenate([scoring.known_mean(one) for one in rows])
         self.validation_scores = pd.Series(scores, pd.concat(held_out).index, name="score")
         rule = getattr(thresholds, self.recipe["threshold"])
         self.threshold = float(rule(scores, **self.recipe["threshold_options"]))
@@ -416,7 +412,7 @@ def shares_of(parts):
 
 def _parts(preprocessing, train, validation):
     """Pieces to train on and pieces held out, checked and preprocessed; of each recording some."""
-    learned = [_frames(preprocessing, one) for one in train.values()]
+    learned = [preprocessing.frames(one) for one in train.values()]
     if validation is None:
         parts = [_cut(pieces, sum(map(len, pieces)), VALIDATION) for pieces in learned]
         return tuple(
@@ -437,17 +433,8 @@ def _parts(preprocessing, train, validation):
         raise ValueError(
             f"`validation` must have a value of each sensor. Received: none of {absent[0]!r}"
         )
-    held_out = [_frames(preprocessing, one) for one in validation.values()]
+    held_out = [preprocessing.frames(one) for one in validation.values()]
     return tuple([piece for part in side for piece in part] for side in (learned, held_out))
-
-
-def _frames(preprocessing, frame):
-    """The rows of a series, preprocessed: one frame for each piece between gaps."""
-    rows = preprocessing.rows(frame)
-    return [
-        pd.DataFrame(values, rows.index[start : start + len(values)], rows.columns)
-        for start, values, _ in preprocessing.pieces(rows)
-    ]
 
 
 def _cut(pieces, rows, share):
