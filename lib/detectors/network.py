@@ -1,5 +1,6 @@
 """A Keras network as a detector sees it: it learns from windows, and gives errors of windows."""
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -45,11 +46,12 @@ class Network:
         With a number of `steps` the learning rate falls to 0, training does not stop before half
         of them, and the validation loss is that of 500 windows at most, evenly spread.
         """
-        if self.n_parameters > MOST:
-            raise ValueError(
-                f"`options` must make a network of at most {MOST:,} parameters. "
-                f"Received: {self.n_parameters:,}"
-            )
+        with contextlib.suppress(TypeError):  # what is no number, the builder names
+            if self.n_parameters > MOST:
+                raise ValueError(
+                    f"`options` must make a network of at most {MOST:,} parameters. "
+                    f"Received: {self.n_parameters:,}"
+                )
         self.model = self.build(*self.sizes, seed=self.seed, **self.options)
         if steps is not None:
             options |= {"steps": steps, "min_steps": int(steps * SHARE), "decay": True}

@@ -380,9 +380,15 @@ class Blocks:
     def evenly(self, most):
         """At most so many inputs and targets, evenly spread, as arrays of float64."""
         few = np.linspace(0, len(self) - 1, min(len(self), max(most, 1))).round().astype(int)
-        parts = np.array_split(self.starts[few], 1 + len(few) * self.rows.shape[1] // NUMBERS)
-        pairs = [self.pipeline.prepared(self._all[part])[:2] for part in parts]
-        return [np.concatenate(arrays) for arrays in zip(*pairs, strict=True)]
+        span, width = self._all.shape[1:]
+        window, steps = self.pipeline.window, span - self.pipeline.first
+        inputs, targets = np.empty((len(few), window, width)), np.empty((len(few), steps, width))
+        at_once = max(1, NUMBERS // (span * width))
+        for begin in range(0, len(few), at_once):
+            place = slice(begin, begin + at_once)
+            blocks = self._all[self.starts[few[place]]]
+            inputs[place], targets[place], _ = self.pipeline.prepared(blocks)
+        return inputs, targets
 
     def _with_enough(self, starts):
         """The starts of blocks that the method can learn from."""

@@ -518,14 +518,14 @@ def test_rows_of_no_use_are_refused_before_training(name):
 @pytest.mark.parametrize(
     ("validation", "message"),
     [
-        (waves()[["level"]], r"`validation` must have the columns \['level', 'power'\]"),
-        (waves().iloc[:5], "`validation` must have at least 8 rows"),
-        (waves().assign(level=np.nan), "a value of each sensor. Received: none of 'level'"),
+        (waves()[["level"]].iloc[160:], r"`validation` must have the columns \['level', 'power'\]"),
+        (waves().iloc[160:165], "`validation` must have at least 8 rows"),
+        (waves().assign(level=np.nan).iloc[160:], "a value of each sensor. Received: none of 'level'"),
     ],
 )
 def test_validation_rows_of_no_use_are_refused_before_training(validation, message):
     with pytest.raises(ValueError, match=message):
-        detector("dense_autoencoder").fit(waves(), validation)
+        detector("dense_autoencoder").fit(waves().iloc[:160], validation)
 
 
 @pytest.mark.usefixtures("no_training")
