@@ -13,6 +13,7 @@ from lib.errors import choice
 FORMS = ("levels", "returns")
 STATISTICS = ("mean", "sum", "count", "min", "max", "last")
 FALLBACK_WINDOW = 30
+PART = 4  # of the rows between two gaps that a window may be: three of four rows have a score
 LONGEST_WINDOW = 200  # an LSTM goes through a window step by step: longer ones are for later
 FEWEST_WINDOWS = 50  # that share no row
 FEWEST_SCORES = 100  # below, the 99th percentile is nothing but the largest of them
@@ -29,8 +30,9 @@ class Preprocessing:
         The values themselves, or their log returns `log(x[t] / x[t-1])`; the first row, and the
         first one after a gap, have none.
     resample : str
-        Step of the new clock in pandas' words, such as "1h", "1D" or "W-FRI"; "" keeps the rows.
-        A step without any row is missing.
+        Step of the new clock in pandas' words, such as "1h", "14D" or "W-FRI"; "" keeps the rows.
+        Steps are counted from 1970, and those of the calendar come one at a time, so that they do
+        not depend on the first row. A step without any row is missing.
     statistic : str
         What a step becomes: "mean", "sum", "count", "min", "max" or "last" of its rows. "" is the
         mean for levels and the last for returns.
@@ -71,7 +73,7 @@ class Preprocessing:
         if resample:
             _checked_rule(resample)
         number = isinstance(max_gap, int | float) and not isinstance(max_gap, bool)
-        if not number or not 0 <= max_gap < np.inf:
+        if not number or not 0 <= max_gap <= 1e100:
             raise ValueError(f"`max_gap` must be 0 or above. Received: max_gap={max_gap!r}")
         statistic = statistic or ("last" if form == "returns" else "mean")
         self.settings = {
@@ -182,6 +184,23 @@ class Preprocessing:
                 found.append((int(begin) + skipped - known, piece, fresh))
         return found
 
+    def frames(self, series):
+        """Return a series preprocessed: one frame for each piece between two gaps.
+
+        Parameters
+        ----------
+        series : DataFrame of n_times rows and n_features columns
+
+        Returns
+        -------
+        list of DataFrame, float64
+        """
+        rows = self.rows(series).astype("float64")
+        return [
+            pd.DataFrame(values, rows.index[start : start + len(values)], rows.columns)
+            for start, values, _ in self.pieces(rows)
+        ]
+
     def _gaps(self, index):
         """Places of the rows that come after a gap."""
         if not self.has_gaps or len(index) < 2:
@@ -230,10 +249,8 @@ def prepare(series, resample="", form="levels", statistic=""):
     >>> prepare(pd.DataFrame({"close": [1.0, np.e]}), form="returns")["close"].tolist()
     [1.0]
     """
-    preprocessing = Preprocessing(form, resample, statistic).fit(series)
-    rows = preprocessing.rows(series).astype("float64")
-    ((start, values, _),) = preprocessing.pieces(rows)
-    return pd.DataFrame(values, rows.index[start:], rows.columns)
+    (rows,) = Preprocessing(form, resample, statistic).fit(series).frames(series)
+    return rows
 
 
 def until(series, last, resample=""):
@@ -297,10 +314,13 @@ def _checked_rule(rule):
         step = pd.tseries.frequencies.to_offset(rule)
         if step.n < 1:
             raise ValueError("not above 0")
+        of_calendar = not isinstance(step, pd.offsets.Tick | pd.offsets.Day)
+        if of_calendar and step.n > 1:
+            raise ValueError("where several of a calendar's steps begin, only the first row says")
         return step
     except ValueError as error:
         raise ValueError(
-            f"`resample` must be a step such as '1h', '1D' or 'W-FRI', or ''. "
+            f"`resample` must be a step such as '1h', '14D' or 'W-FRI', or ''. "
             f"Received: resample={rule!r} ({error})"
         ) from error
 
@@ -311,8 +331,10 @@ def _steps(series, rule):
             f"`resample` needs a column of times: pass `time`. Received: resample={rule!r}"
         )
     step = _checked_rule(rule)
+    if isinstance(step, pd.offsets.Day) and step.n > 1:
+        step = pd.offsets.Hour(24 * step.n)
     # Steps that do not depend on the first row: a part of the series has the same ones. Those of
-    # the calendar never do.
+    # the calendar, of which there is one at a time, never do.
     origin = {"origin": "epoch"} if isinstance(step, pd.offsets.Tick) else {}
     return series.resample(step, **origin)
 
@@ -401,17 +423,21 @@ def autocorrelation_period(series):
     return int(high[0])
 
 
-def choose_window(train):
+def choose_window(train, max_gap=0.0):
     """Choose the rows that a network sees at once, and say why.
 
     Parameters
     ----------
     train : DataFrame of n_times rows and n_features columns
+    max_gap : float
+        As in `Preprocessing`. Where there are gaps, the period is looked for in the longest
+        stretch between two of them.
 
     Returns
     -------
     window : int
-        The period, or 30 without one; never more than 200 or a tenth of the rows, at least 2.
+        The period, or 30 without one; never more than 200, a tenth of the rows or a quarter of
+        those between two gaps, at least 2.
     why : str
         One sentence.
 
@@ -419,17 +445,28 @@ def choose_window(train):
     --------
     >>> choose_window(pd.DataFrame({"x": np.sin(2 * np.pi * np.arange(400) / 20)}))
     (20, 'one period, the first prominent peak of the autocorrelation')
+    >>> days = [pd.date_range(f"2024-01-0{day}", periods=48, freq="10min") for day in (1, 2, 3)]
+    >>> noise = np.random.default_rng(0).normal(size=144)
+    >>> choose_window(pd.DataFrame({"x": noise}, days[0].append(days[1:])), max_gap=10)[0]
+    12
     """
-    period = autocorrelation_period(train)
-    window = period or FALLBACK_WINDOW
-    why = "one period, the first prominent peak of the autocorrelation"
+    pieces = Preprocessing(max_gap=max_gap).fit(train).frames(train)
+    longest = max(pieces, key=len)
+    period = autocorrelation_period(longest) if len(longest) > 2 else 0
+    window, why = period, "one period, the first prominent peak of the autocorrelation"
     if not period:
+        window = FALLBACK_WINDOW
         why = "the autocorrelation has no prominent peak, so the usual one is taken"
-    longest = max(2, min(LONGEST_WINDOW, len(train) // 10))
-    if window > longest:
-        limit = "the longest that is quick" if longest == LONGEST_WINDOW else "a tenth of the rows"
-        why += f"; cut from {window} to {longest}, {limit}"
-    return min(window, longest), why
+    limits = {"the longest that is quick": LONGEST_WINDOW, "a tenth of the rows": len(train) // 10}
+    if len(pieces) > 1:
+        lengths = [len(piece) for piece in pieces]
+        of_a_row = int(np.median(np.repeat(lengths, lengths)))
+        limits[f"a quarter of the rows between two gaps, usually {of_a_row}"] = of_a_row // PART
+    limit = min(limits, key=limits.get)
+    most = max(2, limits[limit])
+    if window > most:
+        why += f"; cut from {window} to {most}, {limit}"
+    return min(window, most), why
 
 
 def fewest_rows(window, horizon=0):

@@ -14,7 +14,6 @@ from lib import windowing
 from lib.errors import whole
 
 CHUNK = 512  # points compared with all training codes at once
-FEW = 32  # windows that go through the model in one step, as new rows of a live stream do
 
 
 def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0, signed=False):
@@ -84,10 +83,7 @@ def _outputs(model, inputs, batch_size, max_missing):
     if share.any():
         inputs = windowing.fill_windows(inputs)
     inputs = np.ascontiguousarray(inputs, dtype="float32")
-    if len(inputs) <= min(FEW, batch_size) and hasattr(model, "predict_on_batch"):
-        outputs = model.predict_on_batch(inputs)  # `predict` would set up a loop for one step
-    else:
-        outputs = model.predict(inputs, batch_size=batch_size, verbose=0)
+    outputs = model.predict(inputs, batch_size=batch_size, verbose=0)
     outputs = np.array(outputs, dtype="float64")
     outputs[share > max_missing] = np.nan
     return outputs
@@ -125,8 +121,9 @@ class ErrorDistance:
     --------
     >>> flanks = np.array([[1.0, -1.0], [-1.0, 1.0], [0.1, 0.1], [-0.1, -0.1]])[:, :, None]
     >>> distance = ErrorDistance(0.1).fit(flanks)
-    >>> distance(np.array([[[1.0], [-1.0]], [[1.0], [1.0]]])).round(1)  # usual, unusual
-    array([1. , 4.1])
+    >>> distance.parts(np.array([[[1.0], [-1.0]], [[1.0], [1.0]]])).round(1)  # usual, unusual
+    array([[1. ],
+           [4.1]])
     """
 
     def __init__(self, shrinkage=0.3):
@@ -158,21 +155,6 @@ class ErrorDistance:
         self.factor_ = np.linalg.cholesky(fitted.precision_) / np.sqrt(flat.shape[1])
         return self
 
-    def __call__(self, errors):
-        """Distance of each window.
-
-        Parameters
-        ----------
-        errors : ndarray of shape (n_windows, steps, n_features)
-
-        Returns
-        -------
-        ndarray of n_windows float64
-            About 1 for usual errors, whatever their number; NaN where an error is missing.
-        """
-        flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
-        return np.linalg.norm((flat - self.location_) @ self.factor_, axis=1)
-
     def parts(self, errors):
         """Distance of each window, divided among the features.
 
@@ -186,15 +168,16 @@ class ErrorDistance:
         Returns
         -------
         ndarray of shape (n_windows, n_features)
-            Its mean over the features is the distance.
+            Its mean over the features is the distance: about 1 for usual errors, whatever their
+            number; NaN where an error is missing.
         """
         n_features = errors.shape[2]
-        if n_features == 1:
-            return self(errors)[:, np.newaxis]
         flat = np.asarray(errors, dtype=float).reshape(len(errors), -1) - self.location_
+        distance = np.linalg.norm(flat @ self.factor_, axis=1)
+        if n_features == 1:
+            return distance[:, np.newaxis]
         products = (flat * (flat @ self.factor_ @ self.factor_.T)).reshape(errors.shape)
         sums = np.maximum(products.sum(axis=1), 0.0)
-        distance = np.linalg.norm(flat @ self.factor_, axis=1)
         total = sums.sum(axis=1)
         per_sum = np.divide(distance * n_features, total, out=np.zeros(len(total)), where=total > 0)
         return sums * np.where(np.isnan(total), np.nan, per_sum)[:, np.newaxis]
@@ -258,31 +241,33 @@ def point_scores(errors, index, window, *, horizon=0, stride=1, how="last"):
     """
     offset = windowing.target_offset(window, horizon)
     folded = windowing.fold_windows(errors, len(index), offset=offset, stride=stride, how=how)
-    scores = pd.Series(feature_mean(folded), index=index, name="score")
+    scores = pd.Series(known_mean(folded), index=index, name="score")
     scores.attrs["uncovered"] = int(scores.isna().sum())
     return scores
 
 
-def feature_mean(errors):
-    """Mean over the features that are there; NaN where none is.
+def known_mean(errors):
+    """Mean over the second axis of what is there; NaN where nothing is.
 
     Parameters
     ----------
-    errors : ndarray of shape (n_times, n_features)
+    errors : ndarray of shape (n_times, n_features) or (n_windows, steps, n_features)
 
     Returns
     -------
-    ndarray of n_times float64
+    ndarray of shape (n_times,) or (n_windows, n_features), float64
 
     Examples
     --------
-    >>> feature_mean(np.array([[1.0, 3.0], [np.nan, 3.0], [np.nan, np.nan]]))
+    >>> known_mean(np.array([[1.0, 3.0], [np.nan, 3.0], [np.nan, np.nan]]))
     array([ 2.,  3., nan])
     """
     present = ~np.isnan(errors)
+    if present.all():
+        return errors.mean(axis=1)
     count = present.sum(axis=1)
     total = np.where(present, errors, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(errors), np.nan), where=count > 0)
+    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
 
 
 def trailing_mean(errors, rows):

@@ -342,6 +342,35 @@ def _fold_median(errors, starts, n_times):
     return folded
 
 
+def overlap_mean(scores, window, n_times, *, offset=0, stride=1):
+    """Give each row the mean score of the windows that cover it.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_windows,) or (n_windows, n_features)
+        Window `i` covers the rows from `offset + i * stride` on. NaN does not count.
+    window : int
+        Rows of each.
+    n_times : int
+        Rows of the series that the windows were cut from.
+    offset, stride : int
+
+    Returns
+    -------
+    ndarray of shape (n_times,) or (n_times, n_features), float64
+        NaN in rows that no window covers.
+
+    Examples
+    --------
+    >>> overlap_mean(np.array([1.0, 3.0]), window=2, n_times=4)
+    array([ 1.,  2.,  3., nan])
+    """
+    columns = scores.reshape(len(scores), 1, -1)
+    errors = np.broadcast_to(columns, (len(scores), window, columns.shape[2]))
+    rows = fold_windows(errors, n_times, offset=offset, stride=stride)
+    return rows.reshape(n_times, *scores.shape[1:])
+
+
 def _two_dimensional(values):
     values = np.asarray(values)
     if values.ndim == 1:

@@ -238,6 +238,72 @@ def test_the_window_and_why(series, window, why):
     assert why in sentence
 
 
+def shifts(days, start, rows, step, freq="D"):
+    """Noise on the rows of each day from a start on, as a factory or an exchange writes it."""
+    begins = pd.date_range(f"2024-01-01 {start}", periods=days, freq=freq)
+    times = [pd.date_range(begin, periods=rows, freq=step) for begin in begins]
+    index = times[0].append(times[1:])
+    return pd.DataFrame({"x": np.random.default_rng(0).normal(size=len(index))}, index)
+
+
+def waving(frame, period):
+    """The same with a wave that goes on by the clock, whatever the gaps."""
+    rows = (frame.index - frame.index[0]) / pd.Series(frame.index).diff().median()
+    return frame * 0.1 + np.sin(2 * np.pi * rows.to_numpy() / period)[:, np.newaxis]
+
+
+SHIFTS = shifts(20, "06:00", 480, "1min")  # 8 hours a day
+NIGHTS = shifts(60, "06:00", 96, "10min")  # 16 hours a day
+EXCHANGE = shifts(100, "09:00", 8, "1h", freq="B")
+BUSINESS_DAYS = shifts(800, "00:00", 1, "1h", freq="B")
+RESTARTED = SHIFTS.drop(SHIFTS.index[[100, 300]]).drop(SHIFTS.index[101:299:2])
+
+
+@pytest.mark.parametrize(
+    ("series", "max_gap", "window", "why"),
+    [
+        (SHIFTS, 10, 30, "the usual one is taken"),
+        (waving(SHIFTS, 40), 10, 40, "one period"),
+        (waving(SHIFTS, 100), 10, 100, "one period"),  # across the joins it would look like 440
+        (NIGHTS, 10, 24, "cut from 30 to 24, a quarter of the rows between two gaps, usually 96"),
+        (EXCHANGE, 10, 2, "cut from 30 to 2, a quarter of the rows between two gaps, usually 8"),
+        (EXCHANGE, 100, 30, "the usual one is taken"),
+        (BUSINESS_DAYS, 10, 30, "the usual one is taken"),
+        (BUSINESS_DAYS, 2, 2, "usually 5"),
+        (RESTARTED, 1.5, 30, "the usual one is taken"),  # most rows lie in long stretches
+    ],
+)
+def test_a_window_fits_between_two_gaps(series, max_gap, window, why):
+    chosen, sentence = preprocessing.choose_window(series, max_gap)
+    assert chosen == pytest.approx(window, abs=2 if why == "one period" else 0)
+    assert why in sentence
+
+
+# A clock that does not depend on the first row
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+@pytest.mark.parametrize("rule", ["3D", "7D", "1D", "36h", "7min", "W-FRI", "MS", "B"])
+def test_a_part_of_a_series_has_the_same_steps(rule, zone):
+    times = pd.date_range("2024-02-27 05:00", periods=2000, freq="1h", tz=zone)
+    rows = pd.DataFrame({"x": np.arange(2000.0)}, times)
+    one = preprocessing.Preprocessing(resample=rule, statistic="sum")
+    if rule == "7min":
+        rows = rows.iloc[:300]
+    whole = one.rows(rows)
+    for start in (1, 30, 100, 250):
+        part = one.rows(rows.iloc[start:])
+        pd.testing.assert_frame_equal(
+            part.iloc[1:], whole.loc[part.index[1:]], check_freq=False, check_dtype=False
+        )
+
+
+@pytest.mark.parametrize("rule", ["2W", "2MS", "2B", "3QS", "2YE"])
+def test_several_steps_of_a_calendar_would_depend_on_the_first_row(rule):
+    with pytest.raises(ValueError, match=r"`resample` must be a step .*the first row"):
+        preprocessing.Preprocessing(resample=rule)
+
+
 # How far
 
 

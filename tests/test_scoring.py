@@ -231,14 +231,6 @@ def test_a_huge_error_leaves_no_trace_behind_it():
     assert (scoring.trailing_mean(errors, 5)[15:] == 1).all()
 
 
-@pytest.mark.parametrize("count", [1, 2, scoring.FEW, scoring.FEW + 1])
-def test_few_windows_at_once_score_as_many(networks, count):
-    inputs, targets = windowing.window_pairs(VALUES, WINDOW)
-    whole = scoring.window_errors(networks[0], inputs, targets)
-    few = scoring.window_errors(networks[0], inputs[:count], targets[:count])
-    np.testing.assert_allclose(few, whole[:count], rtol=0, atol=1e-6)
-
-
 # The distance of a window's errors
 
 
@@ -250,13 +242,13 @@ def test_the_distance_is_that_of_mahalanobis():
     shrunk = 0.7 * covariance + 0.3 * np.trace(covariance) / 6 * np.eye(6)
     centred = later.reshape(20, 6) - errors.reshape(500, 6).mean(axis=0)
     by_hand = np.sqrt(np.einsum("ij,jk,ik->i", centred, np.linalg.inv(shrunk), centred) / 6)
-    found = scoring.ErrorDistance(0.3).fit(errors)(later)
+    found = scoring.ErrorDistance(0.3).fit(errors).parts(later).mean(axis=1)
     np.testing.assert_allclose(found, by_hand, rtol=1e-9)
 
 
 def test_usual_errors_have_a_distance_of_about_one():
     errors = np.random.default_rng(0).normal(size=(400, 10, 1))
-    distances = scoring.ErrorDistance().fit(errors)(errors)
+    distances = scoring.ErrorDistance().fit(errors).parts(errors)
     assert np.mean(distances**2) == pytest.approx(1.0, abs=0.05)
 
 
@@ -264,7 +256,7 @@ def test_a_missing_error_gives_no_distance():
     errors = np.random.default_rng(0).normal(size=(50, 4, 1))
     distance = scoring.ErrorDistance().fit(errors)
     errors[3, 1] = np.nan
-    assert np.isnan(distance(errors)).nonzero()[0].tolist() == [3]
+    assert np.isnan(distance.parts(errors)).nonzero()[0].tolist() == [3]
 
 
 @pytest.mark.parametrize("shrinkage", [0, -0.1, 1.1, float("nan")])

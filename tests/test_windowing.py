@@ -513,3 +513,15 @@ def test_missing_errors_are_left_out_when_folding(how):
             expected = getattr(np, how)(present) if present else np.nan
             np.testing.assert_allclose(folded[row, feature], expected, rtol=1e-12)
     assert np.isnan(folded).sum() == 1
+
+
+@pytest.mark.parametrize("shape", [(7,), (7, 2)])
+def test_a_row_has_the_mean_of_the_windows_that_cover_it(shape):
+    scores = np.random.default_rng(0).normal(size=shape)
+    scores[3] = np.nan
+    found = windowing.overlap_mean(scores, window=5, n_times=22, offset=1, stride=2)
+    assert found.shape == (22, *shape[1:])
+    for row in range(22):
+        covering = [scores[i] for i in range(7) if 1 + 2 * i <= row < 6 + 2 * i and i != 3]
+        expected = np.mean(covering, axis=0) if covering else np.full(shape[1:], np.nan)
+        np.testing.assert_allclose(found[row], expected)

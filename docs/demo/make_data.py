@@ -139,10 +139,9 @@ def pressure():
     windows = windowing.sliding_windows(values, window)
     pca = baselines.Pca(window, 1, n_components=components)
     pca.fit(windows[: learned - window + 1], None)
-    errors = np.square(pca.errors(windows, windows)).mean(axis=(1, 2), keepdims=True)
-    errors = np.repeat(np.sqrt(errors), window, axis=1)
-    folded = windowing.fold_windows(errors, len(values), how="mean")[:, 0]
-    scores = pd.Series(folded, values.index, name="score")
+    errors = np.sqrt(np.square(pca.errors(windows, windows)).mean(axis=(1, 2)))
+    rows = windowing.overlap_mean(errors, window, len(values))
+    scores = pd.Series(rows, values.index, name="score")
     return labelled(
         "Arterial pressure (UCR 135): one anomaly; PCA",
         scores.iloc[cut:],

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import NotFittedError
 
+from lib import scoring
 from lib.detectors import storage
 from lib.detectors.pipeline import Pipeline
 from lib.detectors.recipe import (
@@ -22,7 +23,7 @@ from lib.detectors.recipe import (
     stored_recipe,
 )
 from lib.detectors.stream import Piece
-from lib.errors import DetectorError, choice
+from lib.errors import DetectorError, choice, whole
 from lib.preprocessing import Preprocessing, seconds, until
 
 __all__ = ["Detector", "DetectorError"]
@@ -161,30 +162,11 @@ class Detector:
         preprocessing=None,
         targets=None,
     ):
+        settings = {name: value for name, value in locals().items() if name != "self"}
         if threshold_options is None:
-            threshold_options = {"q": 99.0} if threshold == "percentile" else {}
-        self.recipe = checked_recipe(
-            kind=kind,
-            window=window,
-            horizon=horizon,
-            stride=stride,
-            options={} if options is None else options,
-            normalisation=normalisation,
-            score=score,
-            aggregation=aggregation,
-            threshold=threshold,
-            threshold_options=threshold_options,
-            max_missing=max_missing,
-            balance=balance,
-            smooth=smooth,
-            epochs=epochs,
-            steps=steps,
-            batch_size=batch_size,
-            patience=patience,
-            seed=seed,
-            preprocessing=preprocessing,
-            targets=targets,
-        )
+            settings["threshold_options"] = {"q": 99.0} if threshold == "percentile" else {}
+        settings["options"] = {} if options is None else options
+        self.recipe = checked_recipe(**settings)
         self._pipeline, self.reading_ = None, {}
         self.reset()
 
@@ -501,7 +483,8 @@ class Detector:
             "threshold": threshold if np.isfinite(threshold) else str(threshold),
             "n_windows": fitted.n_windows,
             "history": {
-                "attrs": fitted.history.attrs,
+                # Nor has it NaN, the ratio to a loss of 0.
+                "attrs": {k: None if v != v else v for k, v in fitted.history.attrs.items()},
                 "name": fitted.history.index.name,
                 "index": fitted.history.index.tolist(),
                 "losses": fitted.history.to_dict("list"),
@@ -579,7 +562,9 @@ class Detector:
         for doubt in self.doubts(frame):
             warnings.warn(doubt, stacklevel=4)
         fitted = self._fitted
-        scores = self._by_row(frame, lambda rows: fitted.scores(fitted.row_parts(rows))[:, None])
+        scores = self._by_row(
+            frame, lambda rows: scoring.known_mean(fitted.row_parts(rows))[:, None]
+        )
         scores = scores.iloc[:, 0].rename("score")
         scores.attrs["uncovered"] = int(scores.isna().sum())
         return scores
@@ -618,7 +603,9 @@ def _unscored(index):
 
 def _empty(recipe, header):
     """A pipeline of a stored detector's shape, with nothing in it."""
-    features = list(header["features"])
+    features = header["features"]
+    if not isinstance(features, list):
+        raise ValueError("`features` must be a list")
     checked_rows(pd.DataFrame(columns=features, dtype=float), name="features")
     columns = {name: header["scaler"][name] for name in ("mean", "scale", "balance")}
     # Checked first: pandas would repeat a list of one for every sensor.
@@ -645,7 +632,11 @@ def _restored(recipe, header, files):
     index = history.get("index", range(1, len(losses) + 1))
     losses.index = pd.Index(index, dtype=int, name=history.get("name", "epoch"))
     losses.attrs = dict(history["attrs"])
-    pipeline.history, pipeline.n_windows = losses, int(header["n_windows"])
+    numbers = [value for value in losses.attrs.values() if isinstance(value, float)]
+    if not (np.isfinite(losses.to_numpy()).all() and np.isfinite(numbers).all()):
+        raise ValueError("`history` must hold finite numbers")
+    pipeline.history = losses
+    pipeline.n_windows = whole("n_windows", header["n_windows"], 1, 10**15)
     pipeline.threshold = float(header["threshold"])
     if np.isnan(pipeline.threshold):
         raise ValueError("`threshold` must be a number")

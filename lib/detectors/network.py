@@ -1,5 +1,6 @@
 """A Keras network as a detector sees it: it learns from windows, and gives errors of windows."""
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from lib.backend import keras
 from lib.numpy_lstm import forward
 
 SHARE = 0.5  # of the steps before which training does not stop
+MOST = 100_000_000  # parameters; training takes 16 bytes for each
 LOOKED_AT = 500  # validation windows, where a number of steps is the budget
 
 
@@ -31,7 +33,7 @@ class Network:
         self.name, self.build = name, models.BUILDERS[name]
         self.sizes = window, n_features
         self.options = options | ({"horizon": horizon} if horizon else {})
-        self.seed, self.model, self._fast = seed, None, None
+        self.seed, self.model, self._fast, self._kept = seed, None, None, None
 
     @property
     def n_parameters(self):
@@ -44,6 +46,12 @@ class Network:
         With a number of `steps` the learning rate falls to 0, training does not stop before half
         of them, and the validation loss is that of 500 windows at most, evenly spread.
         """
+        with contextlib.suppress(TypeError):  # what is no number, the builder names
+            if self.n_parameters > MOST:
+                raise ValueError(
+                    f"`options` must make a network of at most {MOST:,} parameters. "
+                    f"Received: {self.n_parameters:,}"
+                )
         self.model = self.build(*self.sizes, seed=self.seed, **self.options)
         if steps is not None:
             options |= {"steps": steps, "min_steps": int(steps * SHARE), "decay": True}
@@ -59,10 +67,18 @@ class Network:
 
     def fast(self):
         """Prepare for many small calls with the weights as they are now."""
-        self._fast = forward.compiled(self.model)
+        self._fast = self._compiled()
+
+    def _compiled(self):
+        """The network in NumPy, made anew only where it or a weight is another than last time."""
+        known, weights = self._kept, self.model.get_weights()
+        is_known = known is not None and known[0] is self.model
+        if not is_known or not all(map(np.array_equal, known[1], weights)):
+            self._kept = self.model, weights, forward.compiled(self.model)
+        return self._kept[2]
 
     def _outputs(self, inputs):
-        network = self._fast or forward.compiled(self.model)
+        network = self._fast or self._compiled()
         inputs = np.ascontiguousarray(inputs, dtype="float32")
         return np.asarray(network.predict(inputs, batch_size=1024, verbose=0), dtype="float64")
 

@@ -153,10 +153,6 @@ class Pipeline:
             parts = self.scorer.smoothed(self.scorer.rows(starts, blocks, len(scaled)))
         return shares_of(parts)
 
-    def scores(self, parts):
-        """One score for each row."""
-        return scoring.feature_mean(parts)
-
     def _by_block(self, scaled, starts, function):
         """Apply a function of inputs, targets and their scale, many blocks at a time."""
         if not len(starts):
@@ -254,7 +250,7 @@ class Pipeline:
             self.scaler.loc[self.targets, "balance"] = usual
             self._use_balance()
         rows = [self.scorer.smoothed(self.scorer.balanced(one)) for one in rows]
-        scores = np.concatenate([self.scores(one) for one in rows])
+        scores = np.concatenate([scoring.known_mean(one) for one in rows])
         self.validation_scores = pd.Series(scores, pd.concat(held_out).index, name="score")
         rule = getattr(thresholds, self.recipe["threshold"])
         self.threshold = float(rule(scores, **self.recipe["threshold_options"]))
@@ -384,9 +380,15 @@ class Blocks:
     def evenly(self, most):
         """At most so many inputs and targets, evenly spread, as arrays of float64."""
         few = np.linspace(0, len(self) - 1, min(len(self), max(most, 1))).round().astype(int)
-        parts = np.array_split(self.starts[few], 1 + len(few) * self.rows.shape[1] // NUMBERS)
-        pairs = [self.pipeline.prepared(self._all[part])[:2] for part in parts]
-        return [np.concatenate(arrays) for arrays in zip(*pairs, strict=True)]
+        span, width = self._all.shape[1:]
+        window, steps = self.pipeline.window, span - self.pipeline.first
+        inputs, targets = np.empty((len(few), window, width)), np.empty((len(few), steps, width))
+        at_once = max(1, NUMBERS // (span * width))
+        for begin in range(0, len(few), at_once):
+            place = slice(begin, begin + at_once)
+            blocks = self._all[self.starts[few[place]]]
+            inputs[place], targets[place], _ = self.pipeline.prepared(blocks)
+        return inputs, targets
 
     def _with_enough(self, starts):
         """The starts of blocks that the method can learn from."""
@@ -416,7 +418,7 @@ def shares_of(parts):
 
 def _parts(preprocessing, train, validation):
     """Pieces to train on and pieces held out, checked and preprocessed; of each recording some."""
-    learned = [_frames(preprocessing, one) for one in train.values()]
+    learned = [preprocessing.frames(one) for one in train.values()]
     if validation is None:
         parts = [_cut(pieces, sum(map(len, pieces)), VALIDATION) for pieces in learned]
         return tuple(
@@ -437,17 +439,8 @@ def _parts(preprocessing, train, validation):
         raise ValueError(
             f"`validation` must have a value of each sensor. Received: none of {absent[0]!r}"
         )
-    held_out = [_frames(preprocessing, one) for one in validation.values()]
+    held_out = [preprocessing.frames(one) for one in validation.values()]
     return tuple([piece for part in side for piece in part] for side in (learned, held_out))
-
-
-def _frames(preprocessing, frame):
-    """The rows of a series, preprocessed: one frame for each piece between gaps."""
-    rows = preprocessing.rows(frame)
-    return [
-        pd.DataFrame(values, rows.index[start : start + len(values)], rows.columns)
-        for start, values, _ in preprocessing.pieces(rows)
-    ]
 
 
 def _cut(pieces, rows, share):

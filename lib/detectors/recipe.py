@@ -5,7 +5,6 @@ can be stored as text and read again without running anything.
 """
 
 import inspect
-import math
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,14 @@ RULES = (
     *("fixed", "mean_plus_sigma", "percentile", "maximum", "mad"),
     *("peaks_over_threshold", "dynamic", "conformal"),
 )
-NORMALISATIONS = ("train", "window")
+LARGEST = 1e100  # no reading of any sensor, in a stream neither; its square is still a number
+WORDS = {
+    "kind": KINDS,
+    "threshold": RULES,
+    "normalisation": ("train", "window"),
+    "score": SCORES,
+    "aggregation": AGGREGATIONS,
+}
 # Keras would look up any other name, or build an object from a dictionary.
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "selu", "gelu", "silu", "softplus", "linear")
 BOUNDS = {
@@ -67,11 +73,8 @@ def checked_recipe(**recipe):
         recipe[name] = whole(name, recipe[name], *BOUNDS[name])
     if recipe["steps"] is not None:
         recipe["steps"] = whole("steps", recipe["steps"], 1, 10_000_000)
-    choice("kind", recipe["kind"], KINDS)
-    choice("threshold", recipe["threshold"], RULES)
-    choice("normalisation", recipe["normalisation"], NORMALISATIONS)
-    choice("score", recipe["score"], SCORES)
-    choice("aggregation", recipe["aggregation"], AGGREGATIONS)
+    for name, words in WORDS.items():
+        choice(name, recipe[name], words)
     share = recipe["max_missing"]
     if not _is_number(share) or not 0 <= share < 1:
         raise ValueError(f"`max_missing` must be from 0 to below 1. Received: max_missing={share}")
@@ -326,16 +329,23 @@ def try_rule(rule, options, count):
 
 
 def _check_columns(columns, features, name):
-    wrong = [column for column in columns if not isinstance(column, str)]
+    wrong = [name for name in columns if not isinstance(name, str) or not _is_line(name)]
     if not columns or wrong or len(set(columns)) < len(columns):
         raise ValueError(
-            f"`{name}` must have columns with names (texts) that differ. Received: {columns}"
+            f"`{name}` must have columns with names (texts of one line) that differ. "
+            f"Received: {columns}"
         )
     if features is not None and set(columns) != set(features):
         raise ValueError(f"`{name}` must have the columns {features}. Received: {columns}")
 
 
+def _is_line(name):
+    return bool(name.strip()) and name.splitlines() == [name]
+
+
 def _check_order(index, name):
+    if index.nlevels > 1:
+        raise ValueError(f"`{name}` must be of one recording. Received: an index of groups")
     if not (index.is_monotonic_increasing and index.is_unique):
         raise ValueError(
             f"`{name}` must have an index that increases, each entry once, oldest first. "
@@ -344,12 +354,12 @@ def _check_order(index, name):
 
 
 def _check_finite(frame, name):
-    infinite = np.isinf(frame.to_numpy())
-    if infinite.any():
-        row, column = np.argwhere(infinite)[0]
+    wrong = np.abs(frame.to_numpy()) > LARGEST
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
         raise ValueError(
-            f"`{name}` must not hold infinities; NaN is a missing value. "
-            f"Received: {frame.iloc[row, column]} in column {frame.columns[column]!r} "
+            f"`{name}` must not hold infinities or numbers beyond {LARGEST:g}; NaN is a missing "
+            f"value. Received: {frame.iloc[row, column]} in column {frame.columns[column]!r} "
             f"at {frame.index[row]}"
         )
 
@@ -357,7 +367,7 @@ def _check_finite(frame, name):
 def _is_number(value):
     # To Python, True is a number.
     plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and math.isfinite(value)
+    return plain and abs(value) <= LARGEST
 
 
 def _checked_own(recipe):

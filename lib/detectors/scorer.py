@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib import scoring
+from lib import scoring, windowing
 from lib.errors import choice
 
 SCORES = ("mae", "mse", "distance")
@@ -72,7 +72,7 @@ class Scorer:
             return self.distance.parts(errors)
         errors = np.abs(errors) if self.score == "mae" else np.square(errors)
         # A view would keep all errors in memory for the sake of the last.
-        return errors[:, -1].copy() if self.aggregation == "last" else _mean_of_steps(errors)
+        return errors[:, -1].copy() if self.aggregation == "last" else scoring.known_mean(errors)
 
     def rows(self, starts, parts, n_rows):
         """Give the scores of blocks to rows.
@@ -80,7 +80,7 @@ class Scorer:
         Parameters
         ----------
         starts : ndarray of int
-            First row of each block.
+            First row of each block, `stride` rows apart where their scores overlap.
         parts : ndarray of shape (n_blocks, n_features)
         n_rows : int
 
@@ -89,17 +89,12 @@ class Scorer:
         ndarray of shape (n_rows, n_features)
             NaN where no block gives a score.
         """
+        if self.aggregation == "overlap" and len(starts):
+            place = {"offset": starts[0] + self.first, "stride": self.stride}
+            return windowing.overlap_mean(parts, self.span - self.first, n_rows, **place)
         found = np.full((n_rows, parts.shape[1]), np.nan)
-        if self.aggregation != "overlap":
-            found[starts + self.span - 1] = parts
-            return found
-        total, count = np.zeros(found.shape), np.zeros(found.shape)
-        known = ~np.isnan(parts)
-        values = np.where(known, parts, 0.0)
-        for step in range(self.first, self.span):
-            total[starts + step] += values
-            count[starts + step] += known
-        return np.divide(total, count, out=found, where=count > 0)
+        found[starts + self.span - 1] = parts
+        return found
 
     def balanced(self, rows):
         """Divide by the usual error of each sensor, where that was learned."""
@@ -108,13 +103,3 @@ class Scorer:
     def smoothed(self, rows):
         """Mean of each sensor over the last `smooth` rows."""
         return rows if self.smooth == 1 else scoring.trailing_mean(rows, self.smooth)
-
-
-def _mean_of_steps(errors):
-    """Mean over the steps of a block, without those that are missing."""
-    if not np.isnan(errors).any():
-        return errors.mean(axis=1)
-    known = ~np.isnan(errors)
-    count = known.sum(axis=1)
-    total = np.where(known, errors, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)

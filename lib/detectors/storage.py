@@ -33,6 +33,7 @@ from lib.errors import DetectorError
 FORMAT, VERSION = "lstm-autoencoder-course/detector", 4
 JSON, MODEL, STATE = "detector.json", "model.keras", "state.npz"
 FILES = {JSON, MODEL, STATE}
+PART = ".part"  # of a file that is being written
 WEIGHTS = "model.weights.h5"  # in the model's file
 MAX_JSON_BYTES, MAX_STATE_BYTES = 10_000_000, 1_000_000_000
 BYTES, OVERHEAD = 4, 4_000_000  # of a number; of names, shapes and settings
@@ -63,7 +64,7 @@ def save(folder, header, files):
     OSError
         If it cannot be written.
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = _place(folder)
     check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
@@ -116,7 +117,7 @@ def read(folder, parameters):
     DetectorError
         If it does not exist, is damaged, foreign, or written by a newer version.
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = _place(folder)
     for _ in range(TRIES):
         seen = _identity(folder)
         try:
@@ -126,6 +127,17 @@ def read(folder, parameters):
             if _identity(folder) == seen:
                 raise
     return _read_once(folder, parameters)
+
+
+def _place(folder):
+    """The path that somebody meant, sure to be one that a folder can have."""
+    try:
+        place = Path(folder).expanduser().resolve()
+        place.exists()
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        said = f"{folder!r:.60}"
+        raise DetectorError(f"`folder` must be a path. Received: {said} ({error!s:.60})") from error
+    return place
 
 
 def _read_once(folder, parameters):
@@ -291,7 +303,7 @@ def check_replaceable(folder):
     DetectorError
         If it is a file, or holds anything but a detector.
     """
-    folder = Path(folder).expanduser().resolve()
+    folder = _place(folder)
     if folder.exists():
         _check_content(folder)
     # The one before may be half removed, if a saver was killed then.
@@ -303,7 +315,7 @@ def check_replaceable(folder):
 def _check_content(folder):
     if not folder.is_dir():
         raise DetectorError(f"`folder` must not be a file. Received: {folder}")
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(path.name.removesuffix(PART) for path in folder.iterdir())
     if not names:
         return
     if not set(names) <= FILES:
@@ -318,6 +330,9 @@ def _check_content(folder):
 def _move(temporary, folder):
     """Put the new folder in the old one's place, or the old one back."""
     previous = _previous(folder)
+    if os.path.ismount(folder):  # such as a volume of a container: it cannot be moved
+        _fill(folder, temporary)
+        return
     try:
         if folder.exists():
             _remove(previous, folder)
@@ -328,6 +343,18 @@ def _move(temporary, folder):
             os.rename(previous, folder)
         raise
     _remove(previous, folder)
+
+
+def _fill(folder, temporary):
+    """Replace the files of a folder one by one, the JSON last; checksums show what is half done."""
+    for name in sorted(FILES, key=[STATE, MODEL, JSON].index):
+        if (temporary / name).exists():
+            part = folder / f"{name}{PART}"
+            shutil.copyfile(temporary / name, part)
+            os.replace(part, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(temporary)
 
 
 def _remove(previous, folder):

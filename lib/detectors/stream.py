@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from lib import scoring
 from lib.detectors.pipeline import shares_of
 
 
@@ -63,7 +64,7 @@ class Piece:
         rows = rows if not before else np.concatenate([self.rows, rows])
         smoothed = scorer.smoothed(rows)[before:]
         labels = self.labels[begin - base : until - base]
-        scores = pd.Series(pipeline.scores(smoothed), labels, name="score")
+        scores = pd.Series(scoring.known_mean(smoothed), labels, name="score")
         self.newest = smoothed[-1:] if len(smoothed) else self.newest
         self.rows, self.scored = rows[max(len(rows) - scorer.smooth + 1, 0) :], until
         self._forget()

@@ -111,9 +111,8 @@ def trained_as_ours(parts, latent, seed):
 
 def spread(scores, n_times, window, stride):
     """Each row gets the mean score of all windows that cover it."""
-    cut = np.broadcast_to(scores[:, np.newaxis, np.newaxis], (len(scores), window, 1))
-    folded = windowing.fold_windows(cut, n_times, stride=stride, how="mean")[:, 0]
-    return pd.Series(folded).ffill().to_numpy()  # the last rows, which no stride reaches
+    rows = windowing.overlap_mean(scores, window, n_times, stride=stride)
+    return pd.Series(rows).ffill().to_numpy()  # the last rows, which no stride reaches
 
 
 def judged(labels, scores, threshold):
@@ -287,9 +286,8 @@ def whole_windows(method, train, prepare=np.asarray):
 
     def scores(rows):
         windows = prepare(windowing.sliding_windows(rows, PERIOD))
-        errors = np.square(method.errors(windows, windows)).mean(axis=(1, 2), keepdims=True)
-        errors = np.repeat(np.sqrt(errors), PERIOD, axis=1)
-        return pd.Series(windowing.fold_windows(errors, len(rows), how="mean")[:, 0])
+        errors = np.sqrt(np.square(method.errors(windows, windows)).mean(axis=(1, 2)))
+        return pd.Series(windowing.overlap_mean(errors, PERIOD, len(rows)))
 
     return scores
 

@@ -274,6 +274,13 @@ def test_groups_are_learned_as_a_list_is(of_runs):
     np.testing.assert_array_equal(scores.loc[["b"]], of_runs.decision_function(RUNS[1]))
 
 
+def test_a_stream_is_one_recording():
+    one = detector("pca").fit(RUNS)
+    for rows in (RUNS, GROUPS):
+        with pytest.raises(ValueError, match=r"`rows` must be (a pandas|of one recording)"):
+            one.update(rows)
+
+
 def test_later_rows_of_each_recording_validate():
     one = Detector("pca", WINDOW, threshold="maximum")
     parts = [run.iloc[:90] for run in RUNS[:2]], [run.iloc[90:] for run in RUNS[:2]]

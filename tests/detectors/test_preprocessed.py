@@ -167,6 +167,18 @@ def test_a_step_of_no_use_is_refused(step, tmp_path):
         Detector.load(tmp_path / "d")
 
 
+def test_steps_of_several_days_are_those_of_training_everywhere():
+    times = pd.date_range("2024-01-02 07:00", periods=4000, freq="3h")
+    rows = pd.DataFrame({"x": np.sin(np.arange(4000) / 60)}, times)
+    one = Detector("pca", 5, preprocessing={"resample": "3D"}, options={"n_components": 2})
+    one.fit(rows.iloc[:3000])
+    whole, later = one.decision_function(rows), one.decision_function(rows.iloc[1003:])
+    live = pd.concat([one.update(rows.iloc[a : a + 50]) for a in range(1003, 4000, 50)])
+    assert later.index[1:].isin(whole.index).all()
+    np.testing.assert_allclose(later.iloc[8:], whole.loc[later.index[8:]])
+    np.testing.assert_allclose(live.iloc[8:], whole.loc[live.index[8:]])
+
+
 # What was expected
 
 

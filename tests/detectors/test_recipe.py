@@ -206,3 +206,64 @@ def test_parameters_are_counted_without_a_network(kind, network, n_features):
     built = models.BUILDERS[kind](10, n_features, **horizon, **network)
     counted = models.count_parameters(kind, 10, n_features, **horizon, **network)
     assert counted == built.count_params()
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"options": {"learning_rate": HUGE}}, "`options` must hold numbers"),
+        ({"options": {"units": [HUGE]}}, "`options` must hold numbers"),
+        ({"kind": "pca", "options": {"n_components": HUGE}}, "`options` must hold numbers"),
+        ({"threshold": "fixed", "threshold_options": {"value": HUGE}}, "a dict of numbers"),
+        ({"max_missing": HUGE}, "`max_missing` must be from 0"),
+        ({"preprocessing": {"max_gap": HUGE}}, "`max_gap` must be 0 or above"),
+        ({"window": HUGE}, "`window` must be an integer from 2"),
+    ],
+)
+def test_a_number_beyond_all_floats_is_one_error(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Detector(**{"kind": "dense_autoencoder", **settings})
+
+
+ROWS = pd.DataFrame({"a": np.sin(np.arange(200) / 4), "b": np.cos(np.arange(200) / 4)})
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("dense_autoencoder", {"units": [10**30]}),
+        ("lstm_autoencoder", {"units": 10**6}),
+        ("conv_forecaster", {"filters": [10**30, 2]}),
+    ],
+)
+def test_a_network_beyond_any_memory_is_not_built(kind, options):
+    with pytest.raises(ValueError, match="a network of at most 100,000,000 parameters"):
+        Detector(kind, 8, options=options).fit(ROWS)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\r", "a\u2028b"])
+def test_a_column_without_a_plain_name_is_refused(name):
+    with pytest.raises(ValueError, match=r"names \(texts of one line\) that differ"):
+        Detector("pca", 8).fit(ROWS.rename(columns={"b": name}))
+
+
+@pytest.mark.parametrize("value", [1.7e308, -1e160, np.inf])
+def test_a_reading_beyond_all_sensors_is_named_in_training_and_later(value):
+    """A watched stream passes such a line over; nobody blames the learning rate."""
+    spoiled = ROWS.astype("float64")
+    spoiled.loc[30, "b"] = value
+    one = Detector("pca", 8).fit(ROWS)
+    for ask in (one.fit, one.predict, one.update, one.contributions):
+        with pytest.raises(ValueError, match=r"beyond 1e.100; .*in column 'b' at 30"):
+            ask(spoiled)
+
+
+def test_a_reading_far_away_is_learned_from_and_validates():
+    for row in (30, 190):
+        spoiled = ROWS.copy()
+        spoiled.loc[row, "b"] = 1e99
+        one = Detector("dense_autoencoder", 8, epochs=1).fit(spoiled)
+        assert np.isfinite(one.threshold_)

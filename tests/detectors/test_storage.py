@@ -1,5 +1,6 @@
 """A stored detector: whole or not at all, readable on every backend, and never executed."""
 
+import copy
 import errno
 import hashlib
 import json
@@ -319,6 +320,45 @@ def test_plain_keras_opens_the_model(folder, one):
     assert done.stdout.strip() == f"(None, {WINDOW}, 2)", done.stderr
 
 
+def test_a_history_without_a_ratio_is_stored(one, tmp_path):
+    """Where the loss of the mean is 0, nothing can be divided by it."""
+    other = copy.copy(one)
+    other._pipeline = copy.copy(one._pipeline)
+    other._pipeline.history = one.history_.copy()
+    other.history_.attrs = {**one.history_.attrs, "ratio": float("nan")}
+    other.save(tmp_path / "one")
+    assert Detector.load(tmp_path / "one").history_.attrs["ratio"] is None
+
+
+def test_a_mount_point_is_filled_and_filled_again(tmp_path, one, monkeypatch):
+    """It cannot be moved, as other folders are."""
+    mount = tmp_path / "volume"
+    mount.mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == mount)
+    moved = os.rename
+
+    def rename(source, target):
+        assert mount not in (Path(source), Path(target))
+        moved(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    for fresh in (Detector("pca", WINDOW).fit(SERIES), one):
+        fresh.save(mount)
+        (mount / "model.keras.part").write_bytes(b"of a saver that was killed")
+        assert Detector.load(mount).recipe == fresh.recipe
+    assert not (mount / "state.npz").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"volume"}
+
+
+@pytest.mark.parametrize("place", ["a\0b", "~nobody-here/one", "x" * 5000, "loop/one", None, 5])
+def test_what_is_no_path_is_one_error(place, one, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("loop", "loop")
+    for ask in (one.save, Detector.load, storage.check_replaceable):
+        with pytest.raises(DetectorError, match=r"`folder` must be|must be a folder"):
+            ask(place)
+
+
 # What is refused
 
 
@@ -366,6 +406,13 @@ def edit(folder, **changes):
         ({"threshold": "high"}, "a damaged one"),
         ({"threshold": float("nan")}, "a damaged one"),
         ({"history": {}}, "a damaged one"),
+        ({"history__losses": {"loss": [float("nan")]}}, "`history` must hold finite"),
+        ({"history__attrs": {"ratio": float("inf")}}, "`history` must hold finite"),
+        ({"n_windows": -5}, "`n_windows` must be an integer"),
+        ({"n_windows": 10**400}, "`n_windows` must be an integer"),
+        ({"features": ["", "wind"]}, "texts of one line"),
+        ({"features": "ab"}, "`features` must be a list"),
+        ({"recipe__targets": ["wind"]}, "`targets` must be one of"),
     ],
 )
 def test_a_json_that_was_changed_is_one_error(folder, changes, message):
