@@ -754,7 +754,10 @@ def _numbers(values, path, allow_missing, decimal="."):
     """Return a column as float64, sure to be finite."""
     if values.dtype.kind == "O" or is_string_dtype(values):
         values = values.map(lambda cell: TRUTH.get(str(cell).strip().lower(), cell))
-    numbers = numeric(values).astype("float64")
+    plain_cells = values
+    if decimal == ",":  # what is text still is no number, though it may have a point
+        plain_cells = values.where(~values.map(lambda cell: isinstance(cell, str)))
+    numbers = numeric(plain_cells).astype("float64")
     text = (numbers.isna() & values.notna()).to_numpy()
     rule = f"hold numbers, with a decimal {'point' if decimal == '.' else 'comma'}"
     if text.any():
