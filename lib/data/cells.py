@@ -2,6 +2,8 @@
 
 import re
 
+import pandas as pd
+
 # The marks that pandas takes for "no reading", in the ways of writing that are common.
 _MARKS = "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "nan", "-nan", "null", "none", "1.#qnan"
 MISSING = frozenset(
@@ -73,6 +75,20 @@ def plain(cells, decimal, thousands):
     """
     cells = cells.replace(thousands, "") if thousands else cells
     return cells.replace(decimal, ".") if decimal != "." else cells
+
+
+def numeric(values):
+    """Return a column as numbers, NaN where a cell is none.
+
+    Examples
+    --------
+    >>> numeric(pd.Series(["1", "x", "9" * 400])).tolist()
+    [1.0, nan, nan]
+    """
+    try:
+        return pd.to_numeric(values, errors="coerce")
+    except OverflowError:  # of an integer beyond 1e308
+        return pd.to_numeric(values.where(values.astype("str").str.len() < 300), errors="coerce")
 
 
 def listed(names, known=()):

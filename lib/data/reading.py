@@ -23,6 +23,7 @@ from lib.data.cells import (
     listed,
     number_pattern,
     numbers_of,
+    numeric,
     plain,
 )
 from lib.data.refusals import quoted, refuse, refuse_rows, shown
@@ -109,7 +110,7 @@ def _without_headers(table, header, keep, notes):
     notes.append(f"Header lines left out among the rows: {again.sum()}.")
     table = table[~again].copy()
     for name in table.columns.difference(keep):
-        numbers = pd.to_numeric(table[name], errors="coerce")
+        numbers = numeric(table[name])
         if numbers.notna().equals(table[name].notna()):
             table[name] = numbers
     return table
@@ -518,7 +519,7 @@ def _footer(cells, notes):
     last = cells.iloc[-5:].fillna("").str.contains("[0-9]").to_numpy(bool)
     rows = int(last[::-1].argmax()) if last.any() else 0
     if rows:
-        what = quoted(cells.iloc[-rows:].fillna("").tolist())
+        what = quoted(cells.iloc[-rows:].dropna().tolist())
         notes.append(f"Rows left out at the end, as they hold no time but {what}: {rows}.")
     return rows
 
@@ -674,7 +675,7 @@ def _convert(table, decimal, thousands, absent):
         fits = cells.str.fullmatch(pattern).fillna(False).astype(bool)
         if not fits.any() or fits.sum() < 0.5 * cells.notna().sum():
             continue
-        numbers = pd.to_numeric(cells[fits].map(lambda cell: plain(cell, decimal, thousands)))
+        numbers = numeric(cells[fits].map(lambda cell: plain(cell, decimal, thousands)))
         is_whole = fits[cells.notna()].all()
         numbers = numbers.mask(numbers.isin(absent)).reindex(cells.index)
         table[name] = numbers if is_whole else cells.astype(object).mask(fits, numbers)
@@ -704,14 +705,16 @@ def _choose(table, column, clock, exclude, path, notes):
             if left and names:
                 notes.append(f"Columns left out, as they hold {what}: {quoted(left)}.")
     if not names:
-        refuse(path, "have a column of numbers to read", quoted(list(table)))
+        filled = table.iloc[:5].bfill().iloc[:1].astype("str")
+        cells = [f"{name!r} ({shown(cell)})" for name, cell in filled.iloc[0].items()]
+        refuse(path, "have a column of numbers to read", ", ".join(cells[:20]))
     return names
 
 
 def _is_numeric(values):
     """Tell whether most filled cells are numbers; a few texts among them are errors to report."""
     filled = values.dropna()
-    return not filled.empty and pd.to_numeric(filled, errors="coerce").notna().mean() >= 0.5
+    return not filled.empty and numeric(filled).notna().mean() >= 0.5
 
 
 def _has_commas(values):
@@ -751,7 +754,10 @@ def _numbers(values, path, allow_missing, decimal="."):
     """Return a column as float64, sure to be finite."""
     if values.dtype.kind == "O" or is_string_dtype(values):
         values = values.map(lambda cell: TRUTH.get(str(cell).strip().lower(), cell))
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    plain_cells = values
+    if decimal == ",":  # what is text still is no number, though it may have a point
+        plain_cells = values.where(~values.map(lambda cell: isinstance(cell, str)))
+    numbers = numeric(plain_cells).astype("float64")
     text = (numbers.isna() & values.notna()).to_numpy()
     rule = f"hold numbers, with a decimal {'point' if decimal == '.' else 'comma'}"
     if text.any():
@@ -846,16 +852,16 @@ def _check_long(table, times, clock, column, path):
     """Refuse a file that holds several series, one below or between the other."""
     chosen = listed(column or (), table.columns)
     rest = [name for name in table if name not in clock and name not in chosen]
-    numeric = [name for name in [*chosen, *rest] if name in table and _is_numeric(table[name])]
+    filled = [name for name in [*chosen, *rest] if name in table and _is_numeric(table[name])]
     again = times.duplicated(keep=False).mean() >= 0.3
     for name in rest:
-        tags, readings = table[name], [one for one in numeric if one != name]
+        tags, readings = table[name], [one for one in filled if one != name]
         if not readings or not 2 <= tags.nunique() <= min(TAGS, len(table) / 2):
             continue
         if again:
             found = not pd.DataFrame({"time": times, "tag": tags}).duplicated().any()
         else:
-            mixed = name not in numeric and (tags != tags.shift()).mean() > 0.5
+            mixed = name not in filled and (tags != tags.shift()).mean() > 0.5
             found = mixed and any(_apart(table[one], tags) for one in readings)
         if found:
             first = tags.dropna().unique().tolist()[:4]
@@ -869,7 +875,7 @@ def _check_long(table, times, clock, column, path):
 
 def _apart(values, tags):
     """Tell whether the numbers under different tags have nothing in common."""
-    groups = pd.to_numeric(values, errors="coerce").groupby(tags)
+    groups = numeric(values).groupby(tags)
     ends = pd.DataFrame({"low": groups.quantile(0.05), "high": groups.quantile(0.95)})
     ends = ends.sort_values("low")
     return bool((ends["low"].to_numpy()[1:] > ends["high"].to_numpy()[:-1]).any())

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from lib.data.cells import numeric
 from lib.data.refusals import refuse_rows
 
 MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
@@ -187,7 +188,7 @@ def read_times(values, path, day_first, time_format, notes):
 def _recognised(text, day_first, time_format, notes):
     """Return times or a counter, NaT where a cell could not be read, None if no cell could."""
     if time_format == "counter":
-        numbers = pd.to_numeric(text, errors="coerce")
+        numbers = numeric(text)
         return numbers.where(np.isfinite(numbers.astype("float64"))), time_format
     if time_format == "unix" or time_format in UNIX:
         return _unix_times(text, None if time_format == "unix" else time_format)
@@ -212,7 +213,7 @@ def _times_of_numbers(text, filled, notes):
     if times is not None:
         notes.append(f"Times such as {filled.iloc[0]} were read as Unix time in {unit}.")
         return times, unit
-    numbers = pd.to_numeric(text)
+    numbers = numeric(text)
     steps = numbers.dropna().diff().dropna()
     if (steps >= 0).all() or (steps <= 0).all():
         notes.append(f"Times such as {filled.iloc[0]} are a counter, no dates (see `time_format`).")
@@ -222,7 +223,7 @@ def _times_of_numbers(text, filled, notes):
 
 def _unix_times(text, unit):
     """Read Unix times in a unit, or in that which their size tells; None if it tells none."""
-    numbers = pd.to_numeric(text, errors="coerce")
+    numbers = numeric(text)
     filled = numbers.dropna()
     if unit is None:
         fits = (u for u, (_, low) in UNIX.items() if filled.between(low, 100 * low - 1).all())
@@ -280,6 +281,8 @@ def _parse_times(text, day_first, notes):
             best, best_form = times + pd.to_timedelta(later, unit="D"), form
         if best.count() == text.count():
             break
+    if best_form == [guessed] and re.search("%m.*%d", guessed) and re.match(r"[01]?\d\D", first):
+        notes.append(f"Dates such as {first} were read month first (see `day_first`).")
     return best, best_form
 
 

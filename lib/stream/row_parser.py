@@ -285,6 +285,8 @@ class RowReader:
         row = cells(line, self.sep)
         if row == self.header or row in self.header_rows:
             raise BadLine("header")
+        while len(row) > len(self.header) and not row[-1]:  # separators at the end
+            row.pop()
         if len(row) != len(self.header):
             raise BadLine("columns", f"{len(row)} cells under {len(self.header)} names")
         if self._where_at and any(row[at] != cell for at, cell in self._where_at):

@@ -504,6 +504,9 @@ def test_signs_of_numbers(tmp_path):
         assert frame["b"].tolist() == [1.5, 2.5, 0.5]
     with pytest.raises(DataError, match=r"with a decimal comma\. Received: '1\.234,5' in line 2"):
         read_csv(path, time="time", separator=";", decimal=",")
+    path = write(tmp_path, lines(["2020-01-02;0;1,5", "2020-01-03;1.0;2"], "time;a;b"))
+    with pytest.raises(DataError, match=r"with a decimal comma\. Received: '1\.0' in line 3"):
+        read_csv(path, separator=";", time="time", column="a", decimal=",")
     path = write(tmp_path, lines(['"1,234.5",1', '"1,234,567",2'], "a,b"))
     with pytest.raises(DataError, match=r"Pass thousands=','\."):
         read_csv(path, column="a")

@@ -106,6 +106,7 @@ FILES = {
     "names with commas and blanks": (['time ,"Temp, °C "', *ISO[1:]], {"time": "time "}),
     "equal names": (["time,x,x", *rows(HOURS, STEPS % 5)], {}),
     "separators at the ends": (["time,x,", *(f"{line}," for line in ISO[1:])], {}),
+    "separators at the ends of rows": (["time,x", *(f"{line}," for line in ISO[1:])], {}),
     "a total below": ([*ISO, "Total,2400.0"], {}),
     "headers among the rows": ([*ISO[:60], ISO[0], *ISO[60:]], {}),
     "one machine of several": (
