@@ -131,7 +131,7 @@ def is_quick(config):
 def pytest_configure(config):
     """Read no notebook where none is executed: reading them takes longer than many tests."""
     if is_quick(config):
-        config.option.ignore = [*(config.option.ignore or ()), str(ROOT / "notebooks")]
+        config.option.ignore_glob = [*(config.option.ignore_glob or ()), "*.ipynb"]
 
 
 @pytest.hookimpl(tryfirst=True)

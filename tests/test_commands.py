@@ -12,6 +12,21 @@ from lib.__main__ import main
 from lib.course import installation, notebooks
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--help"], 0, "watch"),
+        ([], 2, "Usage: python -m lib"),
+        (["bogus"], 2, "No such command 'bogus'"),
+        (["run", "--jobs", "0"], 2, "0 is not in the range"),
+        (["run", "-p", "window"], 2, "requires 2 arguments"),
+    ],
+)
+def test_a_command_line_that_says_nothing_or_nonsense_is_explained(words, code, message, capsys):
+    assert main(words) == code
+    assert message in "".join(capsys.readouterr())
+
+
 def test_list_names_the_notebooks(example, save, capsys):
     course = save(example).parent
     assert main(["list", "--folder", str(course)]) == 0
