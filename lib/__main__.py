@@ -211,11 +211,13 @@ def _add_watch_options(command):
 
 
 def _add_reading_options(add):
-    add("--time", metavar="COLUMN", help="the column of times, or Date,Time (default: the first)")
-    form = "such as %%d.%%m.%%Y, or unix, s, ms, us, ns (default: ISO 8601, or Unix time by size)"
+    time = "the column of times, or Date,Time (default: as in training, or the first)"
+    add("--time", metavar="COLUMN", help=time)
+    form = "such as %%d.%%m.%%Y, or unix, s, ms, us, ns (default: as in training, or ISO 8601)"
     add("--time-format", metavar="FORMAT", help=form)
-    add("--separator", metavar="C", help="between columns, or tab (default: a comma)")
-    add("--decimal", metavar="C", help="the decimal sign (default: a point)")
+    separator = "between columns, or tab (default: as in training, or a comma)"
+    add("--separator", metavar="C", help=separator)
+    add("--decimal", metavar="C", help="the decimal sign (default: as in training, or a point)")
     add("--thousands", metavar="C", help="between thousands (default: nothing)")
     add("--missing", metavar="A,B", help="cells that mean no reading, such as ?,-999")
     columns = "the columns of the sensors, in the detector's order, if they have other names"
