@@ -133,14 +133,12 @@ def study(grid, **options):
 @option("--follow", is_flag=True, help="wait for more at the end of the file")
 @option("--output", type=PATH, show_default="stdout", help="the file that the lines are added to")
 @option("--state", type=PATH, help="the file that a restart goes on from")
-@option("--time", show_default="the first", help="the column of times, or Date,Time")
-@option("--time-format", help="such as %d.%m.%Y, or unix, s, ms, us, ns (default: by its look)")
+@option("--time", help="the column of times, or Date,Time (default: as in training, or the first)")
+@option("--time-format", help="such as %d.%m.%Y, or unix, s, ms, us, ns (default: as in training)")
 @option(
-    "--separator",
-    "--sep",
-    help="between columns, or tab (default: as when it was trained, or a comma)",
+    "--separator", "--sep", help="between columns, or tab (default: as in training, or a comma)"
 )
-@option("--decimal", help="the decimal sign")
+@option("--decimal", help="the decimal sign (default: as in training, or a point)")
 @option("--thousands", help="between thousands")
 @option("--missing", metavar="A,B", help="cells that mean no reading, such as ?,-999")
 @option("--columns", metavar="A,B", help="the file's names of the sensors, in the detector's order")

@@ -1,11 +1,13 @@
 """Whatever a file holds, it is read or refused, and reader and watcher read the same.
 
-FUZZ_EXAMPLES says how many inputs each test tries; a hundred thousand take half an hour.
+FUZZ_EXAMPLES says how many inputs each test tries, FUZZ_LINES how many lines the row parser gets.
 """
 
 import math
 import os
+import random
 import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from lib.errors import DataError, ParameterError
 from lib.stream.row_parser import REASONS, BadLine, RowReader
 from lib.stream.watch import STORED
 
+LINES = int(os.environ.get("FUZZ_LINES", 5000))
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 40))
 fuzzed = settings(
     max_examples=EXAMPLES, deadline=None, database=None, derandomize=EXAMPLES < 1000,
@@ -76,6 +79,35 @@ def check_refusal(error):
     assert not isinstance(error, BadLine) or error.reason in REASONS
     assert "\n" not in str(error)
     assert len(str(error)) < 1500
+
+
+def test_many_lines_put_together_by_chance():
+    """A million take minutes, as hypothesis would take hours."""
+    chance = random.Random(0 if LINES < 100_000 else None)
+    forms = [None, "unix", "ms", "counter", "step", "ISO8601", ["%d.%m.%Y %H:%M", "%Y%m"]]
+    signs = [(".", None), (",", None), (",", "."), (".", ",")]
+    kinds = Counter()
+    for _ in range(LINES // 50):
+        sep, (decimal, thousands) = chance.choice(",;\t "), chance.choice(signs)
+        reader = RowReader(["x"], time_format=chance.choice(forms), separator=sep, missing="?",
+                           decimal=decimal, thousands=thousands)  # fmt: skip
+        reader.begin(sep.join(("time", "x")).encode())
+        for _ in range(50):
+            line = sep.join(chance.choices(ODD, k=2)).encode()
+            if chance.random() < 0.3:
+                at = chance.randrange(len(line) + 1)
+                line = line[:at] + chance.randbytes(2) + line[at + chance.randrange(3) :]
+            try:
+                _, (value,) = reader.row(line)
+            except BadLine as error:
+                check_refusal(error)
+                kinds[error.reason] += 1
+            else:
+                assert math.isnan(value) or abs(value) <= 1e100
+                kinds["row"] += 1
+    print(dict(kinds))
+    assert kinds["row"] > LINES / 50
+    assert len(kinds) > 5
 
 
 @fuzzed
