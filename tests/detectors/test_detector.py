@@ -520,7 +520,10 @@ def test_rows_of_no_use_are_refused_before_training(name):
     [
         (waves()[["level"]].iloc[160:], r"`validation` must have the columns \['level', 'power'\]"),
         (waves().iloc[160:165], "`validation` must have at least 8 rows"),
-        (waves().assign(level=np.nan).iloc[160:], "a value of each sensor. Received: none of 'level'"),
+        (
+            waves().assign(level=np.nan).iloc[160:],
+            "a value of each sensor. Received: none of 'level'",
+        ),
     ],
 )
 def test_validation_rows_of_no_use_are_refused_before_training(validation, message):
