@@ -234,7 +234,8 @@ class Detector:
         [90, 70]
         """
         self._pipeline = Pipeline.learn(self.recipe, train, validation)
-        self.reading_ = dict(train.attrs.get("reading", {}))
+        first = train[0] if isinstance(train, list | tuple) else train
+        self.reading_ = dict(getattr(first, "attrs", {}).get("reading", {}))
         self.reset()
         return self
 
