@@ -15,7 +15,7 @@ from click import argument, option
 from lib.course import execution, notebooks
 from lib.errors import DetectorError, ParameterError
 
-PATH, COUNT = click.Path(path_type=Path), click.IntRange(min=1)
+PATH, COUNT = Path, click.IntRange(min=1)  # `click.Path` breaks on a zero byte
 NN = argument("words", metavar="[NN]...", nargs=-1)
 WHERE = option("--folder", type=PATH, default=notebooks.COURSE, show_default="notebooks")
 JOBS = option("--jobs", type=COUNT, show_default="cores", help="notebooks at a time")

@@ -106,9 +106,8 @@ def test_an_unknown_backend_is_one_error(name):
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last == (
-        f"ValueError: `KERAS_BACKEND` must be tensorflow, jax, torch or numpy. Received: {name}"
-    )
+    said = "`KERAS_BACKEND` must be tensorflow, jax, torch or numpy."
+    assert last == f"lib.errors.ParameterError: {said} Received: {name}"
 
 
 # No code is bound to one of them
@@ -148,8 +147,9 @@ def test_what_is_bound_to_a_backend_is_recognised(source, found):
 )
 def test_no_notebook_is_bound_to_a_backend(path):
     cells = notebooks.read(path)["cells"]
+    rival = {"torch"} if path.stem.startswith("14_") else set()  # measured there, if installed
     for cell in (cell for cell in cells if cell["cell_type"] == "code"):
-        assert bound_to_a_backend(notebooks.text(cell["source"])) == set()
+        assert bound_to_a_backend(notebooks.text(cell["source"])) <= rival
 
 
 # What `make test-backends` runs

@@ -121,7 +121,7 @@ def test_check_notices_changed_and_missing_data(tmp_path):
 
 def test_readme_gets_the_table_of_notebooks(example, save, capsys):
     course = save(example).parent
-    row = f"| 05 | [An example](notebooks/{NAME}.ipynb) | Does it run? | None. | 1 minute"
+    row = f"| 05 | [An example](notebooks/{NAME}.ipynb) | Does it run? | 1 minute"
     assert main(["readme", "--folder", str(course)]) == 0
     assert row in capsys.readouterr().out
     readme = course.parent / "README.md"

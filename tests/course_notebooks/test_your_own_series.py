@@ -405,8 +405,8 @@ def test_missing_readings_never_end_a_run(hole, tmp_path, capsys):
     assert "coverage: " in said
     assert found["both_score"].sum() > 100
     assert f"{found['both_score'].sum():,} test rows are scored by both" in said
-    calm, line = found["calm"][found["both_calm"]], found["line"]
-    assert (found["arithmetic"].loc[calm.index] > line).sum() == (
+    calm, threshold = found["calm"][found["both_calm"]], found["rule_threshold"]
+    assert (found["arithmetic"].loc[calm.index] > threshold).sum() == (
         calm > found["detector"].threshold_
     ).sum()
 

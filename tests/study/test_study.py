@@ -299,10 +299,10 @@ def test_a_failing_cell_is_a_row_and_the_others_go_on(tmp_path, monkeypatch, cap
     path = write(tmp_path)
     real = configurations.recipe
 
-    def recipe(kind, configuration, data, seed, changes):
+    def recipe(kind, configuration, data, seed, changes, attempt):
         if (kind, seed) == ("random", 3):
             raise MemoryError("no room")
-        return real(kind, configuration, data, seed, changes)
+        return real(kind, configuration, data, seed, changes, attempt)
 
     monkeypatch.setattr(configurations, "recipe", recipe)
     assert main(["study", str(path)]) == 1
