@@ -180,9 +180,21 @@ class RowReader:
     """
 
     def __init__(
-        self, sensors, time=None, time_format=None, separator=",", *, decimal=".", thousands=None,
-        missing=None, columns=None, names=None, header=(), skip_rows=0, where=(),
-    ):  # fmt: skip
+        self,
+        sensors,
+        time=None,
+        time_format=None,
+        separator=",",
+        *,
+        decimal=".",
+        thousands=None,
+        missing=None,
+        columns=None,
+        names=None,
+        header=(),
+        skip_rows=0,
+        where=(),
+    ):
         try:
             self.sep = meaning.checked_separator(separator)
             meaning.check_signs(decimal, thousands)

@@ -22,8 +22,18 @@ from lib.stream.row_parser import BadLine, Lines, RowReader
 
 EVERY = 0.5  # seconds between two states while rows wait to be read
 INTERRUPTED, NOTHING_READ = 130, 1
-STORED = ("separator", "decimal", "thousands", "missing", "time", "time_format", "names", "header",
-          "skip_rows", "where")  # fmt: skip
+STORED = (
+    "separator",
+    "decimal",
+    "thousands",
+    "missing",
+    "time",
+    "time_format",
+    "names",
+    "header",
+    "skip_rows",
+    "where",
+)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -48,9 +58,18 @@ class Watch:
     """
 
     def __init__(
-        self, stream, reader, source, output, metrics, *,
-        state=None, before=None, detector="", flags_only=False,
-    ):  # fmt: skip
+        self,
+        stream,
+        reader,
+        source,
+        output,
+        metrics,
+        *,
+        state=None,
+        before=None,
+        detector="",
+        flags_only=False,
+    ):
         self.stream, self.reader, self.source, self.output = stream, reader, source, output
         self.metrics, self.state, self.flags_only = metrics, state, flags_only
         self.bad, self._pending, self._lines = Counter(), [], Lines()
@@ -247,9 +266,21 @@ class Watch:
 
 
 def run(
-    folder, path="-", *, output=None, state=None, follow=False, angles=(), gap=GAP, ahead=AHEAD,
-    flags_only=False, expected=False, port=None, host="127.0.0.1", **reading,
-):  # fmt: skip
+    folder,
+    path="-",
+    *,
+    output=None,
+    state=None,
+    follow=False,
+    angles=(),
+    gap=GAP,
+    ahead=AHEAD,
+    flags_only=False,
+    expected=False,
+    port=None,
+    host="127.0.0.1",
+    **reading,
+):
     """Watch a file or standard input with a stored detector, until it ends or a signal comes.
 
     Parameters
@@ -303,9 +334,16 @@ def run(
             if host not in LOOPBACK:
                 say(f"warning: whoever can reach {host} can read the metrics")
         watch = Watch(
-            stream, reader, rows, lines, metrics,
-            state=state, before=before, detector=digest, flags_only=flags_only,
-        )  # fmt: skip
+            stream,
+            reader,
+            rows,
+            lines,
+            metrics,
+            state=state,
+            before=before,
+            detector=digest,
+            flags_only=flags_only,
+        )
         say(f"watching: {path}, with {stream.detector!r}")
         watch.run(stop, reopen)
     say(f"judged: {watch.summary()}")

@@ -209,7 +209,7 @@ def _fitted(cell, configuration, one):
         tried.append((ratio, detector, attempt))
         if ratio <= configurations.LEARNED:
             break
-    return min(tried, key=lambda one: one[0])[1:]
+    return min(tried, key=lambda fit: fit[0])[1:]
 
 
 def _training(history):

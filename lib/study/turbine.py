@@ -22,9 +22,8 @@ SHOWS = {"P_avg": (-20, 2060), "Ws_avg": (0, 25), "Ba_avg": (-7, 115), "Ot_avg":
 TURNS = {"Va_avg": (-180, 180), "Wa_avg": (0, 360)}
 FAULT_ROWS, FAULT_SIZE, REPEATS, SEED = 36, 3.0, 4, 2
 DAY = 144  # rows; the first ones have no day before to be compared with, and are not evaluated
-LEAST_CHANGE = (
-    0.1  # standard deviations; a smaller change is not a fault, such as a pitch stuck at rest
-)
+# Standard deviations; a smaller change is not a fault, such as a pitch stuck at rest.
+LEAST_CHANGE = 0.1
 
 
 def la_haute_borne(injected, window):
