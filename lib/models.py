@@ -185,7 +185,7 @@ def build_lstm_forecaster(
     """
     check_sizes(window=window, n_features=n_features, horizon=horizon)
     _check_widths(units)
-    _check_dropout(dropout)
+    _check_share("dropout", dropout)
     set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     hidden = patches(inputs, patch)
@@ -216,6 +216,7 @@ def build_lstm_autoencoder(
     cell="lstm",
     activation="tanh",
     dropout=0.0,
+    noise=0.0,
     learning_rate=1e-3,
     loss="mae",
     seed=0,
@@ -237,6 +238,9 @@ def build_lstm_autoencoder(
     horizon : int
         Rows after the window that the decoder goes on to predict; 0 for a plain autoencoder. With
         more, the network reconstructs and forecasts from one latent vector.
+    noise : float
+        Standard deviation of Gaussian noise that training adds to each window, so that the network
+        learns to take it away: a denoising autoencoder.
     cell, activation, dropout, learning_rate, loss, seed
         As in `build_lstm_forecaster`.
 
@@ -251,7 +255,7 @@ def build_lstm_autoencoder(
     ------
     ValueError
         If a size is not a positive integer, `window` or `horizon` is not a multiple of `patch`, or
-        `dropout` is not in [0, 1).
+        `dropout` or `noise` is not in [0, 1).
 
     Notes
     -----
@@ -273,11 +277,12 @@ def build_lstm_autoencoder(
         raise ValueError(
             f"`horizon` must be a multiple of `patch`, {patch}. Received: horizon={horizon}"
         )
-    _check_dropout(dropout)
+    _check_share("dropout", dropout)
+    _check_share("noise", noise)
     set_seed(seed)
     inputs = keras.Input((window, n_features), name="window")
     widths = [units] * (depth - 1) + [latent]
-    steps = patches(inputs, patch)
+    steps = patches(_noisy(inputs, noise), patch)
     code = _recurrent_stack(steps, cell, widths, activation, dropout, name="encoder")
     code = layers.Identity(name="latent")(code)
     hidden = layers.RepeatVector((window + horizon) // patch, name="repeat")(code)
@@ -668,6 +673,13 @@ def _recurrent_stack(tensor, cell, widths, activation, dropout, last_sequence=Fa
     return tensor
 
 
+def _noisy(tensor, noise):
+    """The same outside of training."""
+    if not noise:
+        return tensor
+    return layers.GaussianNoise(noise, seed=random.randint(1, 10**9), name="noise")(tensor)
+
+
 def _conv_encoder(tensor, filters, kernel, activation):
     """All numbers behind the last convolution, and the steps before and behind each."""
     lengths = [tensor.shape[1]]
@@ -756,9 +768,9 @@ def _check_widths(widths, name="units"):
     check_sizes(**{f"{name}[{i}]": width for i, width in enumerate(widths)})
 
 
-def _check_dropout(dropout):
-    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise ValueError(f"`dropout` must be at least 0 and below 1. Received: dropout={dropout!r}")
+def _check_share(name, value):
+    if not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError(f"`{name}` must be at least 0 and below 1. Received: {name}={value!r}")
 
 
 BUILDERS = {

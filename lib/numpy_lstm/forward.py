@@ -332,5 +332,6 @@ KNOWN = {
     "UpSampling1D": (lambda options: partial(np.repeat, repeats=options["size"], axis=0), {}),
     "Cropping1D": (lambda options: partial(_cropped, *options["cropping"]), {}),
     "Dropout": (lambda options: np.asarray, {}),
+    "GaussianNoise": (lambda options: np.asarray, {}),
     "Identity": (lambda options: np.asarray, {}),
 }

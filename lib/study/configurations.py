@@ -56,6 +56,40 @@ def fits(kind):
     ]
 
 
+def members(cell):
+    """List the detectors of a cell; with more than one, the mean of their scores counts.
+
+    Parameters
+    ----------
+    cell : dict
+        With `detector`, `configuration`, `seed` and `changes`. Of the last, `seeds` is a number of
+        trainings from other seeds, and `beside` another kind with its configuration.
+
+    Returns
+    -------
+    list of tuple (kind, configuration, dict)
+        The dict holds arguments of `recipe`.
+
+    Examples
+    --------
+    >>> cell = {"detector": "pca", "configuration": "train mse 8", "seed": 0, "changes": {}}
+    >>> members(cell)
+    [('pca', 'train mse 8', {'seed': 0, 'changes': {}})]
+    >>> [how["seed"] for _, _, how in members(cell | {"changes": {"seeds": 2}})]
+    [0, 1]
+    >>> members(cell | {"changes": {"beside": "ridge train mse 1"}})[1]
+    ('ridge', 'train mse 1', {'seed': 0})
+    """
+    changes, seed = dict(cell["changes"]), cell["seed"]
+    seeds, beside = changes.pop("seeds", 1), changes.pop("beside", None)
+    own = cell["detector"], cell["configuration"]
+    found = [(*own, {"seed": seed + more, "changes": changes}) for more in range(seeds)]
+    if beside is not None:
+        kind, _, configuration = beside.partition(" ")
+        found.append((kind, configuration, {"seed": seed}))
+    return found
+
+
 def recipe(kind, configuration, data, seed=0, changes=None, attempt=0):
     """Return the arguments of `Detector` for a configuration on a data set.
 
@@ -66,7 +100,7 @@ def recipe(kind, configuration, data, seed=0, changes=None, attempt=0):
     seed : int
     changes : dict, optional
         Other values of some arguments, or of options of the kind itself; `periods` makes the
-        window so many times as long.
+        window so many times as long, `patches` a patch.
     attempt : int
         Which of the windows of the data set, see `DataSet.geometries`.
 
@@ -75,6 +109,7 @@ def recipe(kind, configuration, data, seed=0, changes=None, attempt=0):
     dict
     """
     (window, patch), changes = data.geometries[attempt], dict(changes or {})
+    patch = max(1, round(patch * changes.pop("patches", 1)))
     window = patch * max(4, round(window * changes.pop("periods", 1) / patch))
     found = _recipe(kind, configuration, data, window, patch) | {"seed": seed}
     of_kind = {name: changes.pop(name) for name in list(changes) if name in KINDS[kind].options}

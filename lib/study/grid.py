@@ -15,7 +15,8 @@ It looks like this::
     detectors = ["network", "pca"]        # families or names
     configurations = "all"                # or "chosen"
     seeds = [0, 1, 2]
-    changes = [{latent = 16}, {score = "mse"}]     # optional: each is a run of its own
+    changes = [{latent = 16}, {score = "mse"}]     # optional: each is a run of its own; with
+                                          # {seeds = 3} or {beside = "pca"} scores are averaged
 """
 
 import itertools
@@ -143,6 +144,7 @@ def _cells(block, chosen, known):
     asked = block.get("configurations")
     choice("configurations", asked, ("all", "chosen"))
     changes = _list(block, "changes", dict) if "changes" in block else [{}]
+    changes = [_with_configuration(change, chosen) for change in changes]
     for seed, name, kind in itertools.product(seeds, data, kinds):
         if KINDS[kind].of_returns and name not in datasets.RETURNS:
             continue
@@ -156,6 +158,14 @@ def _cells(block, chosen, known):
         for group, change in itertools.product(groups, changes):
             cell = {"data": name, "detector": kind, "configurations": list(group)}
             yield cell | {"changes": change, "seed": seed, "part": known["part"][name]}
+
+
+def _with_configuration(change, chosen):
+    """A change whose `beside`, a kind, is followed by the configuration that was chosen for it."""
+    if "beside" not in change:
+        return change
+    choice("beside", change["beside"], chosen)
+    return {**change, "beside": f"{change['beside']} {chosen[change['beside']]}"}
 
 
 def _detectors(word):

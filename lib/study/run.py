@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from typing import NamedTuple
 
 import joblib
 from tqdm import tqdm
@@ -158,58 +159,74 @@ def _evaluated(cell):
     """Yield what differs between the rows of a cell: the configurations and threshold rules."""
     from lib.metrics.summary import study_metrics, threshold_free
 
-    one, detector, fit_seconds = datasets.load(cell["data"]), None, 0.0
+    one, fitted, fit_seconds = datasets.load(cell["data"]), None, 0.0
     for configuration in cell["configurations"]:
-        if detector is None:
+        if fitted is None or len(fitted) > 1:
             started = time.perf_counter()
-            detector, attempt = _fitted(cell, configuration, one)
+            members = configurations.members({**cell, "configuration": configuration})
+            fitted = [_fitted(member, one) for member in members]
             fit_seconds = time.perf_counter() - started
-        recipe = _recipe(cell, configuration, one, attempt)
-        if configuration != cell["configurations"][0]:
+        else:
+            recipe = configurations.recipe(cell["detector"], configuration, one, **fitted[0].how)
             ways = {
                 name: recipe[name] for name in ("score", "aggregation", "smooth") if name in recipe
             }
-            detector = detector.rescored(one.train, one.validation, **ways)
+            again = fitted[0].detector.rescored(one.train, one.validation, **ways)
+            fitted = [fitted[0]._replace(detector=again)]
         started = time.perf_counter()
-        scores = detector.decision_function(one.series)[one.labels.index]
+        detectors = [fit.detector for fit in fitted]
+        scores = _mean_scores([d.decision_function(one.series) for d in detectors], detectors)
+        scores = scores[one.labels.index]
         facts = {
             "configuration": configuration,
-            "window": recipe["window"],
-            "attempt": attempt,
-            "parameters": detector.n_parameters_,
+            "window": fitted[0].window,
+            "attempt": fitted[0].how["attempt"],
+            "parameters": detectors[0].n_parameters_,
             "fit_seconds": fit_seconds,
             "score_seconds": time.perf_counter() - started,
-            **_training(detector.history_),
+            **_training(detectors[0].history_),
             "covered": float(scores.notna().mean()),
             "anomalous": int(one.labels.sum()),  # points; with it, counts can be pooled
         }
         scores = scores.fillna(scores.min())  # without enough history no row is called anomalous
         free = threshold_free(one.labels, scores)
-        usual = detector.validation_scores_.dropna()
+        usual = _mean_scores([d.validation_scores_ for d in detectors], detectors).dropna()
         for rule in cell["thresholds"]:
             threshold = grid.threshold_of(rule, usual)
             metrics = study_metrics(one.labels, scores, threshold, free=free)
             yield {**facts, "rule": rule, "threshold": threshold, **metrics}
 
 
-def _recipe(cell, configuration, one, attempt):
-    settings = (cell["detector"], configuration, one, cell["seed"], cell["changes"])
-    return configurations.recipe(*settings, attempt=attempt)
+class _Fit(NamedTuple):
+    """A detector that has learned, its window, and the arguments of its recipe."""
+
+    detector: object
+    window: int
+    how: dict
 
 
-def _fitted(cell, configuration, one):
+def _fitted(member, one):
     """Fit a detector; a network that learned nothing gets the next window, and the best is kept."""
     from lib.detectors.detector import Detector
 
-    tried = []
+    tried, (kind, configuration, how) = [], member
     for attempt in range(len(one.geometries)):
-        detector = Detector(**_recipe(cell, configuration, one, attempt))
-        detector.fit(one.train, one.validation)
+        how = {**how, "attempt": attempt}
+        recipe = configurations.recipe(kind, configuration, one, **how)
+        detector = Detector(**recipe).fit(one.train, one.validation)
         ratio = detector.history_.attrs.get("ratio", 0.0)  # 0 for what is no network
-        tried.append((ratio, detector, attempt))
+        tried.append((ratio, _Fit(detector, recipe["window"], how)))
         if ratio <= configurations.LEARNED:
             break
-    return min(tried, key=lambda fit: fit[0])[1:]
+    return min(tried, key=lambda fit: fit[0])[1]
+
+
+def _mean_scores(scores, detectors):
+    """The scores of one detector; of several the mean, each divided by its usual score."""
+    if len(detectors) == 1:
+        return scores[0]
+    usual = [detector.validation_scores_.mean() for detector in detectors]
+    return sum(one / of for one, of in zip(scores, usual, strict=True)) / len(scores)
 
 
 def _training(history):

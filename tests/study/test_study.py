@@ -132,12 +132,51 @@ def test_configurations_that_differ_in_scores_alone_share_a_training():
 
 def test_changes_reach_the_recipe():
     one = datasets.load("ucr_135")
-    changes = {"latent": 8, "score": "mse", "periods": 2}
+    changes = {"latent": 8, "score": "mse", "periods": 2, "patches": 0.5}
     usual = configurations.recipe("lstm_autoencoder", "window distance 0.01", one)
     other = configurations.recipe("lstm_autoencoder", "window distance 0.01", one, 0, changes)
-    assert other["options"] == {**usual["options"], "latent": 8}
+    patch = usual["options"]["patch"] // 2
+    assert other["options"] == {**usual["options"], "latent": 8, "patch": patch}
     assert other["score"] == "mse"
-    assert other["window"] == 2 * usual["window"]
+    assert other["window"] == patch * round(2 * usual["window"] / patch)
+
+
+def test_of_several_detectors_the_mean_score_counts_each_by_what_is_usual_of_it():
+    cell = {"data": "ucr_135", "detector": "pca", "seed": 0, "part": None}
+    cell |= {"configurations": ["window mse 8"], "thresholds": ["maximum"]}
+    changes = {"beside": "ridge train mse 1"}
+    (row,) = run.run_cell(cell | {"changes": changes})
+    assert row["error"] is None
+    one, usual, scores = datasets.load("ucr_135"), [], []
+    for kind, name in (("pca", "window mse 8"), ("ridge", "train mse 1")):
+        detector = Detector(**configurations.recipe(kind, name, one))
+        detector.fit(one.train, one.validation)
+        mean = detector.validation_scores_.mean()
+        usual.append(detector.validation_scores_ / mean)
+        scores.append(detector.decision_function(one.series)[one.labels.index] / mean)
+    assert row["threshold"] == pytest.approx((sum(usual) / 2).max())
+    expected = point_metrics(one.labels, (sum(scores) / 2).fillna(0.0), row["threshold"])
+    assert row["average_precision"] == pytest.approx(expected["average_precision"])
+    assert row["f1"] == pytest.approx(expected["f1"])
+
+
+def test_two_seeds_of_what_draws_no_random_number_are_one():
+    cell = {"data": "ucr_135", "detector": "pca", "seed": 0, "part": None}
+    cell |= {"configurations": ["window mse 8"], "thresholds": ["maximum"]}
+    (once,) = run.run_cell(cell | {"changes": {}})
+    (twice,) = run.run_cell(cell | {"changes": {"seeds": 2}})
+    assert twice["vus_pr"] == pytest.approx(once["vus_pr"])
+    assert twice["flags"] == once["flags"]
+
+
+def test_what_stands_beside_a_detector_has_the_configuration_that_was_chosen(tmp_path):
+    text = GRID.replace('"isolation_forest", "nearest_neighbour", "last_value", "random"', '"pca"')
+    text = text.replace("[chosen]", '[chosen]\npca = "window mse 8"')
+    text += 'changes = [{beside = "last_value"}]\n'
+    (cell,) = grid.read(write(tmp_path, text)).cells
+    assert cell["changes"] == {"beside": "last_value train mse 0.25"}
+    with pytest.raises(ParameterError, match=r"`beside` must be one of .* Did you mean 'random'"):
+        grid.read(write(tmp_path, text.replace('"last_value"}', '"randon"}')))
 
 
 @pytest.mark.parametrize("kind", KINDS)
