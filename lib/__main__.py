@@ -116,12 +116,20 @@ def fetch(names):
 @option("--backend", default="loky", help="loky: on this machine; dask: on a Dask cluster")
 @option("--scheduler", metavar="tcp://HOST:PORT", help="of the Dask cluster")
 @option("--again", is_flag=True, help="also what is done already")
-def study(grid, **options):
+@option(
+    "--sample", type=COUNT, help="compute so many finished cells anew, to see if code changed any"
+)
+def study(grid, sample, again, **options):
     """Run what is missing of a grid of the comparison study; resumable, and two may run at once."""
     execution.take_one_thread()  # before NumPy is imported: cells run side by side
     from lib.study import run as study_run
 
-    failed = study_run.run(grid, **options)
+    if sample:
+        others = study_run.sample(grid, sample, **options)
+        for row in others:
+            print(f"{row['data']}, {row['detector']}, seed {row['seed']}: {row['found']}")
+        return int(bool(others))
+    failed = study_run.run(grid, again=again, **options)
     for row in failed:
         print(f"failed: {row['data']}, {row['detector']}, seed {row['seed']}: {row['error']}")
     return int(bool(failed))

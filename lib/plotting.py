@@ -230,6 +230,46 @@ def _mark_events(axis, price, events):
                           xycoords=("data", "axes fraction"))  # fmt: skip
 
 
+def intervals(found, xlabel, *, margin=None, families=None):
+    """Draw a mean with its interval in each row, the first on top.
+
+    Parameters
+    ----------
+    found : DataFrame with columns `mean`, `low` and `high`
+        Its index names the rows. If it has a column `verdict`, that is written beside each.
+    xlabel : str
+    margin : float, optional
+        Half the width of a grey band around 0, for differences.
+    families : Series of str, optional
+        What family each row belongs to: a colour and a marker each.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    figure, axis = plt.subplots(figsize=(9, 0.36 * len(found) + 1))
+    families = pd.Series("", found.index) if families is None else families
+    looks = {name: (f"C{i}", MARKERS[i]) for i, name in enumerate(families.unique())}
+    for place, (name, one) in enumerate(found.iterrows()):
+        colour, marker = looks[families[name]]
+        axis.plot([one["low"], one["high"]], [place, place], color=colour)
+        axis.plot(one["mean"], place, marker, color=colour)
+        if "verdict" in found:
+            axis.annotate(f" {one['verdict']}", (max(one["high"], margin or 0), place), va="center")
+    if margin is not None:
+        axis.axvspan(-margin, margin, color="0.85", zorder=0)
+        axis.axvline(0, color="0.4", linewidth=1)
+        axis.margins(x=0.25)
+    if len(looks) > 1:
+        for name, (colour, marker) in looks.items():
+            axis.plot([], [], marker, color=colour, label=name)
+        axis.legend(loc="best")
+    axis.set_yticks(range(len(found)), found.index)
+    axis.set_xlabel(xlabel)
+    axis.invert_yaxis()
+    return figure
+
+
 def event_map(hits):
     """Share of seeds that found each event: one row per event, one column per detector.
 

@@ -112,6 +112,37 @@ def difference(first, second, margin=MARGIN):
     return found
 
 
+def differences(table, pairs, margin=MARGIN):
+    """Compare several pairs of detectors source by source.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `by_source` returns it.
+    pairs : dict of str to tuple (first, second)
+        Columns of `table`, by the name of the question.
+    margin : float
+        As in `difference`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each question, as `difference` returns it, and `p_holm`: its `p`, corrected for
+        the number of questions.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"pca": np.linspace(0.3, 0.6, 30), "random": 0.1})
+    >>> differences(table, {"pca against random": ("pca", "random")})["verdict"].tolist()
+    ['better']
+    """
+    found = {
+        name: difference(table[one], table[other], margin) for name, (one, other) in pairs.items()
+    }
+    found = pd.DataFrame(found).T
+    return found.assign(p_holm=holm(found["p"]))
+
+
 def smallest_difference(deviation, n, power=0.8, alpha=0.05):
     """Mean difference that so many sources would show, with a probability of `power`.
 

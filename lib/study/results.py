@@ -82,7 +82,7 @@ class Results:
         sizes : dict
             How many rows a cell has: key -> number of threshold rules.
         """
-        found = self._by_key()
+        found = self.rows()
         return {k for k, n in sizes.items() if len(found.get(k, ())) == n and not _failed(found[k])}
 
     def is_done(self, key):
@@ -99,13 +99,22 @@ class Results:
     def merge(self):
         """Write the table from all that is known; return its rows."""
         with self._alone():
-            rows = [row for rows in self._by_key().values() for row in rows]
-            rows.sort(key=_place)
-            content = "".join(json.dumps(row) + "\n" for row in rows).encode()
-            packed = self.table.suffix == ".gz"
-            # Without the time of packing: the same rows are the same bytes.
-            content = gzip.compress(content, mtime=0) if packed else content
-            outputs.write(self.table, content, sync=True)
+            return self._write(self.rows())
+
+    def replace(self, rows):
+        """Write other rows for some cells, by their keys, into the table."""
+        with self._alone():
+            self._write(self.rows() | rows)
+            for key in rows:  # or they would stand for the table's
+                self._path(key).unlink(missing_ok=True)
+
+    def _write(self, by_key):
+        rows = sorted((row for rows in by_key.values() for row in rows), key=_place)
+        content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        packed = self.table.suffix == ".gz"
+        # Without the time of packing: the same rows are the same bytes.
+        content = gzip.compress(content, mtime=0) if packed else content
+        outputs.write(self.table, content, sync=True)
         return rows
 
     def claim(self, key):
@@ -119,8 +128,8 @@ class Results:
     def _path(self, key):
         return self.folder / f"{key}.jsonl"
 
-    def _by_key(self):
-        """Rows of each cell: those of its own file, or else those of the table."""
+    def rows(self):
+        """Return the rows of each cell by its key: those of its own file, or else the table's."""
         found = {}
         for row in _rows(self.table) if self.table.exists() else []:
             found.setdefault(row["key"], []).append(row)

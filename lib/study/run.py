@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib.util
 import json
+import math
 import os
 import sys
 import time
@@ -27,6 +28,8 @@ from lib.study.results import Results
 BACKENDS = ("loky", "dask")
 # Modules that change no result: what was read, each row proves by a hash of its own.
 NOT_COMPUTING = ("lib.data", "lib.detectors.storage", "lib.detectors.stream", "lib.errors")
+# What the same code need not give twice.
+VARYING = ("key", "code", "made_by", "versions", "fit_seconds", "score_seconds")
 PATIENCE = 60  # seconds to wait for a first worker of a cluster
 
 
@@ -72,8 +75,94 @@ def run(path, *, jobs=1, backend="loky", scheduler=None, again=False):
             rows = [row for row in results.merge() if row["key"] in cells]
     others = sum(row["code"] != code_hash() for row in rows)
     if others:
-        print(f"{others} rows were made by other code than today's; `--again` makes them anew")
+        print(
+            f"{others} rows were made by other code than today's: `--again` makes them anew, "
+            "`--sample 200` some of them"
+        )
     return [row for row in rows if row["error"]]
+
+
+def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
+    """Compute some finished cells anew; if all come out the same, stamp the table as of this code.
+
+    A change of code that should change no result makes a table stale. To run the grid again takes
+    hours, a sample minutes. It is no proof: a stamped row keeps the hash of the code that
+    computed it, in `made_by`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The grid file; cells that it does not have are neither computed nor stamped.
+    count : int
+        Cells at least; there is one of each detector on each collection, whatever the number.
+    jobs, backend, scheduler
+        As in `run`.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table that come out otherwise, each with `found`, the first difference; if
+        there is any, nothing is stamped.
+
+    Raises
+    ------
+    ParameterError
+        If the grid is of no use, or has no finished cell.
+    """
+    check_backend(backend, scheduler)
+    plan = grid.read(path)
+    cells = {grid.key_of(cell): {**cell, "trainer": plan.trainer} for cell in plan.cells}
+    with Results(plan.table) as table:
+        stored = {key: rows for key, rows in table.rows().items() if key in cells}
+        chosen = _spread(stored, count)
+        if not chosen:
+            raise ParameterError(f"`grid` must have a finished cell. Received: {path}, with none")
+        others = []
+        todo = ((key, cells[key]) for key in chosen)
+        made = _compute(jobs, backend, scheduler, todo)
+        bar = {"total": len(chosen), "unit": "cell", "disable": not sys.stderr.isatty()}
+        for key, rows in tqdm(made, **bar):
+            others += _otherwise(stored[key], rows)
+        print(f"{len(chosen)} of {len(stored)} cells computed anew, {len(others)} rows differ")
+        if not others:
+            for key in stored:
+                stored[key] = [_stamped(row) for row in stored[key]]
+            table.replace(stored)
+    return others
+
+
+def _spread(stored, count):
+    """Keys of cells, the same each time: one of each detector and collection, then others."""
+    order = sorted(stored)  # by their hashes: in no order that has a meaning
+    first = {tuple(stored[key][0][n] for n in ("detector", "collection")): key for key in order}
+    rest = [key for key in order if key not in first.values()]
+    return [*first.values(), *rest[: max(0, count - len(first))]]
+
+
+def _otherwise(stored, made):
+    """The stored rows that were not made anew, with the first difference."""
+    if len(stored) != len(made):
+        return [{**row, "found": f"{len(made)} rows"} for row in stored]
+    found = []
+    for one, other in zip(stored, made, strict=True):
+        for name, value in one.items():
+            if name not in VARYING and not _equal(value, other.get(name)):
+                found.append({**one, "found": f"{name} {other.get(name)!r}, stored {value!r}"})
+                break
+    return found
+
+
+def _equal(stored, made):
+    """Alike to the sixth digit; JSON has None for NaN."""
+    if isinstance(made, float):
+        return made != made if stored is None else math.isclose(stored, made, rel_tol=1e-6)
+    return stored == made
+
+
+def _stamped(row):
+    is_other = row["code"] != code_hash()
+    made_by = {"made_by": row.get("made_by", row["code"])} if is_other else {}
+    return {**row, "code": code_hash(), **made_by}
 
 
 def check_backend(backend, scheduler):

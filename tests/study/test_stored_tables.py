@@ -1,4 +1,4 @@
-"""Stored tables of results: made by the computing code as it is, or marked as stale."""
+"""Stored tables of results: made by the computing code as it is, or shown to be its own."""
 
 import pandas as pd
 import pytest
@@ -7,12 +7,6 @@ from places import ROOT
 from lib.study import results, run
 
 TABLES = sorted((ROOT / "data" / "results").glob("*.jsonl.gz"))
-# Remove a name as soon as its table is computed anew: `strict` then fails the test until it is.
-STALE = {
-    name: "since then windows are cut as they are needed, and gates, builders and words have other "
-    "names; scores were compared bit for bit, and `test_study.py` computes cells anew"
-    for name in ("study.jsonl.gz", "tuning.jsonl.gz")
-}
 
 
 def others(rows, code):
@@ -21,18 +15,12 @@ def others(rows, code):
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.name)
-def test_a_stored_table_is_of_the_computing_code_as_it_is(path, request):
-    if path.name in STALE:
-        request.applymarker(pytest.mark.xfail(reason=STALE[path.name], strict=True))
+def test_a_stored_table_is_of_the_computing_code_as_it_is(path):
     found = others(results.read(path), run.code_hash())
-    assert found == {}, "run: python -m lib study data/results/grid.toml --again"
+    assert found == {}, "python -m lib study data/results/grid.toml with --again or --sample 200"
 
 
 def test_a_row_of_other_code_is_counted():
     rows = pd.DataFrame({"code": ["a", "b", "a"]})
     assert others(rows, "a") == {"b": 1}
     assert others(rows, "c") == {"a": 2, "b": 1}
-
-
-def test_only_tables_that_are_there_are_marked_as_stale():
-    assert set(STALE) <= {path.name for path in TABLES}

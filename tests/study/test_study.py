@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,35 @@ def test_every_cell_has_a_row_for_each_rule(serial):
     assert (frame["anomalous"] == 12).all()
     assert set(frame["source"]) == {"ucr/InternalBleeding16"}
     assert set(frame["trainer"]) == {"numpy"}
+
+
+def test_a_sample_that_comes_out_the_same_stamps_the_table(serial, tmp_path, monkeypatch, capsys):
+    path = write(tmp_path)
+    shutil.copy(serial.parent / "t.jsonl", tmp_path / "t.jsonl")
+    before = table(path)
+    monkeypatch.setattr(run, "code_hash", lambda: "another")
+    assert main(["study", str(path), "--sample", "3"]) == 0
+    assert f"4 of {CELLS} cells computed anew, 0 rows differ" in capsys.readouterr().out
+    after = table(path)
+    assert {row["code"] for row in after} == {"another"}
+    assert [row.pop("made_by") for row in after] == [row["code"] for row in before]
+    assert [row | {"code": before[0]["code"]} for row in after] == before
+    assert run.run(path) == []  # nothing is to be done, and the stamp stays
+    assert {row["code"] for row in table(path)} == {"another"}
+
+
+def test_a_sample_that_comes_out_otherwise_stamps_nothing(serial, tmp_path, monkeypatch, capsys):
+    path = write(tmp_path)
+    text = (serial.parent / "t.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    wrong = next(row for row in rows if row["detector"] == "last_value")
+    wrong["vus_pr"] += 1e-4
+    content = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "t.jsonl").write_text(content, encoding="utf-8")
+    monkeypatch.setattr(run, "code_hash", lambda: "another")
+    assert main(["study", str(path), "--sample", "1"]) == 1
+    assert "ucr_135, last_value, seed 0: vus_pr" in capsys.readouterr().out
+    assert (tmp_path / "t.jsonl").read_text(encoding="utf-8") == content
 
 
 def test_metrics_are_those_of_the_detector_that_users_get(serial):
