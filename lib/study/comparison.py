@@ -167,31 +167,35 @@ def smallest_difference(deviation, n, power=0.8, alpha=0.05):
     return float(z * deviation / np.sqrt(n))
 
 
-def best(rows, metric="vus_pr"):
+def tuned(rows, metric="vus_pr"):
     """Return the configuration of each detector with the highest mean over sources.
 
     Parameters
     ----------
     rows : DataFrame
         Of the tuning part, with `detector`, `configuration`, `source`, `data` and the metric.
+    metric : str
 
     Returns
     -------
-    Series
-        Index `detector`; of equal ones the first by name.
+    DataFrame
+        Index `detector`, sorted by `best`; `configuration`, of equal ones the first by name, and
+        the means of the `best` and of the `worst`.
 
     Examples
     --------
     >>> rows = pd.DataFrame({"detector": "pca", "configuration": ["a", "b"], "source": "s",
     ...                      "data": "x", "vus_pr": [0.2, 0.4]})
-    >>> best(rows).to_dict()
-    {'pca': 'b'}
+    >>> tuned(rows).loc["pca"].tolist()
+    ['b', 0.4, 0.2]
     """
     grouped = ["detector", "configuration", "source", "data"]
     by_series = rows.groupby(grouped)[metric].mean()
-    by_source = by_series.groupby(grouped[:3]).mean()
-    mean = by_source.groupby(grouped[:2]).mean()
-    return mean.groupby("detector").idxmax().str[1].rename("configuration")
+    mean = by_series.groupby(grouped[:3]).mean().groupby(grouped[:2]).mean()
+    found = mean.groupby("detector").agg(["idxmax", "max", "min"])
+    found["idxmax"] = found["idxmax"].str[1]
+    found.columns = ["configuration", "best", "worst"]
+    return found.sort_values("best", ascending=False)
 
 
 def paired_test(first, second):

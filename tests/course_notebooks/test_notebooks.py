@@ -56,18 +56,14 @@ def test_readme_has_the_table_of_notebooks():
     assert notebooks.put_into_readme(readme, table) == readme, "run: python -m lib readme --write"
 
 
-# The sentences of notebook 11 are computed.
-TAUGHT = [n for n in COURSE if n.number != "11"]
-
-
-@pytest.mark.parametrize("notebook", TAUGHT, ids=lambda notebook: notebook.name)
+@pytest.mark.parametrize("notebook", COURSE, ids=lambda notebook: notebook.name)
 def test_numbers_of_the_text_are_claims(notebook):
     content = notebooks.read(notebook.path)
     assert notebook_checks.claims(content)
     assert "<!-- claim: " in notebooks.text(content["cells"][0]["source"])
 
 
-@pytest.mark.parametrize("notebook", TAUGHT, ids=lambda notebook: notebook.name)
+@pytest.mark.parametrize("notebook", COURSE, ids=lambda notebook: notebook.name)
 def test_questions_have_folded_answers(notebook):
     prose = notebook_checks.prose(notebooks.read(notebook.path))
     asked = re.findall(
@@ -76,7 +72,7 @@ def test_questions_have_folded_answers(notebook):
     assert 3 <= len(asked) == prose.count("<details>") <= 6
 
 
-@pytest.mark.parametrize("notebook", TAUGHT, ids=lambda notebook: notebook.name)
+@pytest.mark.parametrize("notebook", COURSE, ids=lambda notebook: notebook.name)
 def test_no_line_of_code_is_longer_than_the_page(notebook):
     lines = [
         line

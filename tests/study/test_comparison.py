@@ -188,4 +188,4 @@ def test_the_best_configuration_is_that_of_sources_and_not_of_series():
             {"source": "t", "data": "y", "configuration": "b", "v": 0.3},
         ]
     ).assign(detector="pca")
-    assert comparison.best(table, "v").to_dict() == {"pca": "b"}
+    assert comparison.tuned(table, "v")["configuration"].to_dict() == {"pca": "b"}

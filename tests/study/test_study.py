@@ -589,7 +589,7 @@ def test_the_chosen_configurations_are_the_best_of_the_tuning_part():
     tuned = results.read(STORED.with_name("tuning.jsonl.gz"))
     assert tuned["error"].isna().all()
     plain = tuned[tuned["changes"] == "{}"]
-    for kind, word in comparison.best(plain, "vus_pr").items():
+    for kind, word in comparison.tuned(plain)["configuration"].items():
         own = plain[plain["detector"] == kind].groupby("configuration")["vus_pr"].mean()
         assert own[plan.chosen[kind]] == pytest.approx(own[word], abs=1e-9), kind  # ties are many
     assert set(plan.chosen) - set(plain["detector"]) == {"ewma"}  # for returns alone
