@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from lib.data import downloads
 from lib.errors import did_you_mean
 
-TIMEOUT = 30  # seconds without a word from the server
+TIMEOUT = 30  # seconds without data from the server
 # By the names of the errors of requests, the library that pooch fetches with.
 REASONS = {
     "Timeout": f"{{host}} did not answer within {TIMEOUT} seconds",

@@ -51,7 +51,7 @@ def volume_metrics(labels, scores, *, window=WINDOW):
     Raises
     ------
     ValueError
-        If `labels` are not boolean, lengths differ, there is no score, or `window` is no count.
+        If `labels` are not boolean, lengths differ, there is no score, or `window` is not a count.
 
     Examples
     --------
