@@ -37,7 +37,7 @@ def did_you_mean(word, options):
 
 
 def whole(name, number, low=1, high=None):
-    """Return a whole number as an `int`, or say which argument is none.
+    """Return an integer as an `int`, or refuse the argument by its name.
 
     Parameters
     ----------

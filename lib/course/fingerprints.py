@@ -130,7 +130,7 @@ def lib_modules(sources, lib=LIB):
 
     Examples
     --------
-    >>> sorted(lib_modules(["from lib.metrics.affiliation import both"]))
+    >>> sorted(lib_modules(["from lib.metrics.affiliation import affiliation_metrics"]))
     ['', 'errors', 'metrics', 'metrics.affiliation', 'metrics.event_matching', \
 'metrics.points', 'metrics.ranges', 'metrics.summary', 'metrics.volume']
     """

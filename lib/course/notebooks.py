@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COURSE = Path(__file__).resolve().parents[2] / "notebooks"
-# What every stored notebook says of its language, whoever's kernel ran it.
+# What every stored notebook says of its language, on every machine.
 LANGUAGE = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},

@@ -48,7 +48,7 @@ def outputs(content, mime):
 def figure_files(content, number):
     """Return the figures of an executed notebook as files: name -> bytes, PNG and alt text.
 
-    A figure without a name, or with a name that is no plain word, is left where it is.
+    A figure without a name, or with another one than small letters, digits and _, is left out.
     """
     files = {}
     for data, said in outputs(content, "image/png"):

@@ -69,7 +69,7 @@ def prepare(chosen, pairs=(), output="build"):
     ------
     ParameterError
         If one of the notebooks does not accept one of the parameters, a folder cannot be written
-        to, or `LIB_TRAINER` or `KERAS_BACKEND` names nothing that there is.
+        to, or `LIB_TRAINER` or `KERAS_BACKEND` has an unknown name.
     NotebookError
         If the output folder holds the notebooks themselves.
     """

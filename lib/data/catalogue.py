@@ -15,7 +15,7 @@ from lib.data import downloads, ucr
 from lib.data.reading import group_names, read_csv
 from lib.errors import did_you_mean
 
-# The options of `read_csv` that are a choice of whoever has the file.
+# The options of `read_csv` that the owner of a file chooses.
 OPTIONS = tuple(
     name
     for name in inspect.signature(read_csv).parameters

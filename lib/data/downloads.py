@@ -91,7 +91,7 @@ def parts(entry):
 
 
 def is_right(data, part):
-    r"""Return whether bytes have the size and the SHA-256 of a file, whichever its line ends.
+    r"""Return whether bytes have the SHA-256 of a file, whichever its line ends.
 
     Some copies of a text file end lines with `\n`, others with `\r\n`.
 
@@ -99,19 +99,17 @@ def is_right(data, part):
     ----------
     data : bytes
     part : dict
-        With `bytes` and `sha256`, as `parts` returns it.
+        With `sha256`, as `parts` returns it.
 
     Examples
     --------
-    >>> part = {"bytes": 4, "sha256": hashlib.sha256(b"1\n2\n").hexdigest()}
+    >>> part = {"sha256": hashlib.sha256(b"1\n2\n").hexdigest()}
     >>> is_right(b"1\r\n2\r\n", part), is_right(b"1\n3\n", part)
     (True, False)
     """
     unix = data.replace(b"\r\n", b"\n")
-    return any(
-        len(form) == part["bytes"] and hashlib.sha256(form).hexdigest() == part["sha256"]
-        for form in (data, unix, unix.replace(b"\n", b"\r\n"))
-    )
+    forms = (data, unix, unix.replace(b"\n", b"\r\n"))
+    return any(hashlib.sha256(form).hexdigest() == part["sha256"] for form in forms)
 
 
 def is_here(part):
@@ -150,7 +148,7 @@ def check(name, entry):
             raise FileNotFoundError(f"{name} does not ship: {command} fetches it. No file {path}.")
         if not is_here(part):
             raise DataError(
-                f"{path} must have the size and SHA-256 in data/downloads.toml. Received: another "
+                f"{path} must have the SHA-256 in data/downloads.toml. Received: another "
                 f"content, {path.stat().st_size:,} bytes. `python -m lib fetch {name}` renews it."
             )
 

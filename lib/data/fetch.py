@@ -1,21 +1,17 @@
 """Fetching the series that do not ship: checked, whole or not at all, never twice.
 
-A file gets its name only once its size and SHA-256 are right. Whatever goes wrong before
-leaves nothing behind, so trying again is always safe.
+A file gets its name only once its SHA-256 is right. Whatever goes wrong before leaves nothing
+behind, so trying again is always safe.
 """
 
-import os
 import re
 import sys
-import tempfile
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from lib.data import downloads
 from lib.errors import did_you_mean
 
-TIMEOUT = 30  # seconds without a word from the server
-CHUNK = 1 << 16  # bytes
+TIMEOUT = 30  # seconds without data from the server
 # By the names of the errors of requests, the library that pooch fetches with.
 REASONS = {
     "Timeout": f"{{host}} did not answer within {TIMEOUT} seconds",
@@ -114,24 +110,17 @@ def fetch(name):
 
 
 def _store(part, path):
-    """Download a file beside its place; move it there once it is the right one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as scratch:
-        new = Path(scratch) / "new"
-        _download(part, new)
-        data = new.read_bytes()
-        if not downloads.is_right(data, part):
-            same = "the right number" if len(data) == part["bytes"] else f"{part['bytes']:,} due"
-            raise FetchError(f"what came is another file ({len(data):,} bytes, {same})")
-        os.replace(new, path)
-
-
-def _download(part, new):
+    """Download a file beside its place; pooch moves it there once its SHA-256 is right."""
     import pooch
 
+    pooch.get_logger().setLevel("WARNING")  # what is fetched, the command says by itself
     show = sys.stderr.isatty()
-    get = pooch.HTTPDownloader(progressbar=show, chunk_size=CHUNK, timeout=TIMEOUT)
-    get(part["url"], str(new), None)
+    get = pooch.HTTPDownloader(progressbar=show, chunk_size=1 << 16, timeout=TIMEOUT)
+    try:
+        pooch.retrieve(part["url"], f"sha256:{part['sha256']}", path.name, path.parent, None, get)
+    except ValueError as error:  # only a wrong SHA-256 is one
+        raise FetchError("the server sent another file, with another SHA-256") from error
+    path.chmod(0o644)  # as any new file; pooch leaves it to its owner alone
 
 
 def _message(name, source, error):

@@ -148,14 +148,7 @@ def read(name):
     try:
         with zipfile.ZipFile(archive()) as opened:
             content = opened.read(file)
-    except (
-        OSError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-    ) as error:
+    except DAMAGE as error:
         raise DataError(f"{archive()}: {file} must be whole. Received: {error}.") from error
     return _frame(name, file, content, f"{archive()}: {file}")
 

@@ -1,7 +1,7 @@
 """Rules that label the faults of sensors without any training, and angles as sine and cosine.
 
 A rule returns which readings or rows must be faulty. Angles are converted here as well, because
-a jump from 360 to 0 degrees looks like a fault and is none.
+a jump from 360 to 0 degrees looks like a fault and is not one.
 """
 
 import numpy as np

@@ -3,60 +3,9 @@
 import numpy as np
 
 from lib.errors import whole
-from lib.metrics.points import label_events
+from lib.metrics.points import both, label_events
 
 QUARTERS = 4
-
-
-def marks(name, values, length=None):
-    """Check labels or flags and return them as a one-dimensional array of bool.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for the error message.
-    values : array-like of bool, or of 0 and 1
-    length : int, optional
-        Required number of points.
-
-    Returns
-    -------
-    array of bool, shape (points,)
-
-    Raises
-    ------
-    ValueError
-        If a value is neither true nor false, there is no point, or the number of points differs.
-
-    Examples
-    --------
-    >>> marks("labels", [0, 1, 1])
-    array([False,  True,  True])
-    >>> marks("labels", [0.2, 0.9])
-    Traceback (most recent call last):
-    ValueError: `labels` must be boolean, or 0 and 1. Received: [0.2 0.9]
-    """
-    array = np.asarray(values)
-    if array.ndim != 1 or not len(array) or length not in (None, len(array)):
-        wanted = "(points,)" if length is None else f"({length},)"
-        raise ValueError(f"`{name}` must have shape {wanted}. Received: {array.shape}")
-    if array.dtype != bool:
-        others = array[[value not in (0, 1) for value in array.tolist()]]
-        if len(others):
-            raise ValueError(f"`{name}` must be boolean, or 0 and 1. Received: {others[:5]}")
-    return array.astype(bool)
-
-
-def both(labels, flags):
-    """Check labels and flags as `marks` does, and that they are equally long.
-
-    Raises
-    ------
-    ValueError
-        As `marks` does, and if the lengths differ.
-    """
-    labels = marks("labels", labels)
-    return labels, marks("flags", flags, len(labels))
 
 
 def affiliation_metrics(labels, flags):

@@ -59,7 +59,7 @@ def point_metrics(labels, scores, threshold):
     >>> {name: round(result[name], 2) for name in ("precision", "recall", "f1", "roc_auc")}
     {'precision': 1.0, 'recall': 0.5, 'f1': 0.67, 'roc_auc': 0.75}
     """
-    labels, scores = _scored(labels, scores)
+    labels, scores = scored_points(labels, scores)
     return {**flag_metrics(labels, scores > threshold), **score_metrics(labels, scores)}
 
 
@@ -132,7 +132,7 @@ def confusion(labels, scores, threshold):
     normal             2        0
     anomaly            1        1
     """
-    labels, scores = _scored(labels, scores)
+    labels, scores = scored_points(labels, scores)
     counts = sk_metrics.confusion_matrix(labels, scores > threshold, labels=[False, True])
     return pd.DataFrame(counts, index=["normal", "anomaly"], columns=["not flagged", "flagged"])
 
@@ -184,7 +184,7 @@ def event_metrics(labels, flags):
     >>> event_metrics([0, 1, 1, 0, 0, 1], [0, 0, 1, 0, 1, 0])  # doctest: +NORMALIZE_WHITESPACE
     {'events': 2, 'hits': 1, 'recall': 0.5, 'precision': 0.5, 'delay': 1.0, 'false_events': 1}
     """
-    labels, flags = _booleans(labels, flags)
+    labels, flags = both(labels, flags)
     events, runs = label_events(labels), label_events(flags)
     first = [np.flatnonzero(flags[e.start : e.end + 1])[:1] for e in events.itertuples()]
     delays = np.concatenate([np.empty(0), *first])
@@ -227,16 +227,13 @@ def ucr_hit(labels, scores):
     >>> ucr_hit(labels, np.arange(1000) == 600), ucr_hit(labels, np.arange(1000) == 601)
     (True, False)
     """
-    labels, scores = _same_length(np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float))
+    scored_points(labels, scores)  # refuses what cannot be evaluated
     events = label_events(labels)
-    if len(events) != 1 or np.isnan(scores).all():
-        raise ValueError(
-            f"`labels` must mark one anomaly, and `scores` hold a number. Received: "
-            f"{len(events)} anomalies, {(~np.isnan(scores)).sum()} scores"
-        )
+    if len(events) != 1:
+        raise ValueError(f"`labels` must mark one anomaly. Received: {len(events)} anomalies")
     start, end, points = events.loc[0]
     margin = max(UCR_MARGIN, points)
-    return bool(start - margin <= np.nanargmax(scores) <= end + margin)
+    return bool(start - margin <= np.nanargmax(np.asarray(scores, dtype=float)) <= end + margin)
 
 
 def false_alarms_per_1000(labels, flags):
@@ -256,22 +253,88 @@ def false_alarms_per_1000(labels, flags):
     >>> false_alarms_per_1000([0, 0, 0, 0, 1], [1, 0, 0, 0, 1])
     250.0
     """
-    labels, flags = _booleans(labels, flags)
+    labels, flags = both(labels, flags)
     return float(1000 * flags[~labels].mean()) if not labels.all() else float("nan")
 
 
-def _scored(labels, scores):
-    """Return labels and scores of the points that have a score."""
-    labels, scores = _same_length(np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float))
-    scored = ~np.isnan(scores)
-    return labels[scored], scores[scored]
+def marks(name, values, length=None):
+    """Check labels or flags and return them as a one-dimensional array of bool.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the error message.
+    values : array-like of bool, or of 0 and 1
+    length : int, optional
+        Required number of points.
+
+    Returns
+    -------
+    array of bool, shape (points,)
+
+    Raises
+    ------
+    ValueError
+        If a value is neither true nor false, there is no point, or the number of points differs.
+
+    Examples
+    --------
+    >>> marks("labels", [0, 1, 1])
+    array([False,  True,  True])
+    >>> marks("labels", [0.2, 0.9])
+    Traceback (most recent call last):
+    ValueError: `labels` must be boolean, or 0 and 1. Received: [0.2 0.9]
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or not len(array) or length not in (None, len(array)):
+        wanted = "(points,)" if length is None else f"({length},)"
+        raise ValueError(f"`{name}` must have shape {wanted}. Received: {array.shape}")
+    if array.dtype != bool:
+        others = array[[value not in (0, 1) for value in array.tolist()]]
+        if len(others):
+            raise ValueError(f"`{name}` must be boolean, or 0 and 1. Received: {others[:5]}")
+    return array.astype(bool)
 
 
-def _booleans(labels, flags):
-    return _same_length(np.asarray(labels, dtype=bool), np.asarray(flags, dtype=bool))
+def both(labels, flags):
+    """Check labels and flags as `marks` does, and that they are equally long.
+
+    Raises
+    ------
+    ValueError
+        As `marks` does, and if the lengths differ.
+    """
+    labels = marks("labels", labels)
+    return labels, marks("flags", flags, len(labels))
 
 
-def _same_length(labels, others):
-    if labels.shape != others.shape:
-        raise ValueError(f"`labels` must have shape {others.shape}. Received: {labels.shape}")
-    return labels, others
+def scored_points(labels, scores):
+    """Return labels and scores of the points that have a score.
+
+    Parameters
+    ----------
+    labels : array-like of bool
+    scores : array-like of float, of the same length
+
+    Returns
+    -------
+    labels : array of bool
+    scores : array of float, without NaN
+
+    Raises
+    ------
+    ValueError
+        If `labels` are not boolean, lengths differ, or there is no score.
+
+    Examples
+    --------
+    >>> scored_points([0, 1, 1], [np.nan, 0.5, 2])
+    (array([ True,  True]), array([0.5, 2. ]))
+    """
+    labels, scores = marks("labels", labels), np.asarray(scores, dtype=float)
+    if scores.shape != labels.shape:
+        raise ValueError(f"`scores` must have shape {labels.shape}. Received: {scores.shape}")
+    known = ~np.isnan(scores)
+    if not known.any():
+        raise ValueError(f"`scores` must hold a number. Received: {len(scores)} times NaN")
+    return labels[known], scores[known]

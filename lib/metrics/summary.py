@@ -9,10 +9,11 @@ from lib.metrics.points import (
     flag_metrics,
     label_events,
     score_metrics,
+    scored_points,
     ucr_hit,
 )
 from lib.metrics.ranges import point_adjusted_f1, range_metrics
-from lib.metrics.volume import WINDOW, scored_points, volume_metrics
+from lib.metrics.volume import WINDOW, volume_metrics
 
 # What still means something where nothing is anomalous.
 WITHOUT_AN_ANOMALY = {

@@ -3,8 +3,7 @@
 import numpy as np
 
 from lib.errors import whole
-from lib.metrics.affiliation import marks
-from lib.metrics.points import label_events
+from lib.metrics.points import label_events, scored_points
 
 WINDOW = 100
 THRESHOLDS = 250
@@ -52,7 +51,7 @@ def volume_metrics(labels, scores, *, window=WINDOW):
     Raises
     ------
     ValueError
-        If `labels` are not boolean, lengths differ, there is no score, or `window` is no count.
+        If `labels` are not boolean, lengths differ, there is no score, or `window` is not a count.
 
     Examples
     --------
@@ -72,38 +71,6 @@ def volume_metrics(labels, scores, *, window=WINDOW):
     areas = [surface.areas(buffer) for buffer in range(window + 1)]
     roc, pr = np.mean(areas, axis=0)
     return {"vus_roc": float(roc), "vus_pr": float(pr)}
-
-
-def scored_points(labels, scores):
-    """Return labels and scores of the points that have a score.
-
-    Parameters
-    ----------
-    labels : array-like of bool
-    scores : array-like of float, of the same length
-
-    Returns
-    -------
-    labels : array of bool
-    scores : array of float, without NaN
-
-    Raises
-    ------
-    ValueError
-        If `labels` are not boolean, lengths differ, or there is no score.
-
-    Examples
-    --------
-    >>> scored_points([0, 1, 1], [np.nan, 0.5, 2])
-    (array([ True,  True]), array([0.5, 2. ]))
-    """
-    labels, scores = marks("labels", labels), np.asarray(scores, dtype=float)
-    if scores.shape != labels.shape:
-        raise ValueError(f"`scores` must have shape {labels.shape}. Received: {scores.shape}")
-    known = ~np.isnan(scores)
-    if not known.any():
-        raise ValueError(f"`scores` must hold a number. Received: {len(scores)} times NaN")
-    return labels[known], scores[known]
 
 
 class _Surface:

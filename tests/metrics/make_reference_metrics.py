@@ -8,7 +8,7 @@ they are installed in an environment of their own, and only to make the file ane
         deprecated pyyaml tqdm
     venv_reference/bin/pip install --no-deps aeon==1.1.0 prts==1.0.0.3 vus==0.0.6 TSB-AD==1.5 \
         tsadmetrics==1.0.16
-    venv_reference/bin/python tests/make_reference_metrics.py
+    venv_reference/bin/python tests/metrics/make_reference_metrics.py
 """
 
 import json
@@ -30,22 +30,21 @@ def range_values(labels, flags):
     from prts import ts_recall as prts_recall
     from TSB_AD.evaluation.basic_metrics import basic_metricor
 
-    values = {}
-    for alpha in (0.0, 0.2, 1.0):
-        for kind in ("reciprocal", "one"):
-            if flags.any():  # prts refuses flags without one
-                values[f"prts {alpha} {kind}"] = [
-                    prts_precision(labels, flags, cardinality=kind),
-                    prts_recall(labels, flags, alpha=alpha, cardinality=kind),
-                ]
-            values[f"aeon {alpha} {kind}"] = [
-                ts_precision(flags, labels, gamma=kind),
-                ts_recall(flags, labels, gamma=kind, alpha=alpha),
-            ]
-        judge = basic_metricor()
-        values[f"TSB-AD {alpha} reciprocal"] = [
+    kind, alpha, judge = "reciprocal", 0.2, basic_metricor()
+    values = {
+        "aeon": [
+            ts_precision(flags, labels, gamma=kind),
+            ts_recall(flags, labels, gamma=kind, alpha=alpha),
+        ],
+        "TSB-AD": [
             judge.range_recall_new(flags, labels, 0)[0],
             judge.range_recall_new(labels, flags, alpha)[0],
+        ],
+    }
+    if flags.any():  # prts refuses flags without one
+        values["prts"] = [
+            prts_precision(labels, flags, cardinality=kind),
+            prts_recall(labels, flags, alpha=alpha, cardinality=kind),
         ]
     return values
 

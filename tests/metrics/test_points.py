@@ -340,9 +340,9 @@ def test_a_ucr_hit_is_within_the_margin_and_no_further(length):
 
 @pytest.mark.parametrize(("labels", "found"), [([0, 0, 0], 0), ([1, 0, 1], 2)])
 def test_the_ucr_score_wants_one_anomaly(labels, found):
-    with pytest.raises(ValueError, match=f"`labels` must mark one anomaly.*{found} anomalies"):
+    with pytest.raises(ValueError, match=f"`labels` must mark one anomaly. Received: {found} "):
         metrics.ucr_hit(labels, [0.1, 0.2, 0.3])
-    with pytest.raises(ValueError, match="0 scores"):
+    with pytest.raises(ValueError, match="`scores` must hold a number"):
         metrics.ucr_hit([0, 1, 0], [np.nan] * 3)
 
 
@@ -366,5 +366,5 @@ def test_false_alarms_per_1000_normal_points():
     ],
 )
 def test_labels_of_another_length_are_refused(judge):
-    with pytest.raises(ValueError, match=r"`labels` must have shape \(3,\). Received: \(2,\)"):
-        judge([0, 1], [0.1, 0.9, 0.2])
+    with pytest.raises(ValueError, match=r"must have shape \(2,\). Received: \(3,\)"):
+        judge([0, 1], [0, 1, 0])
