@@ -52,7 +52,7 @@ _CLEANING = [
     (r"(\d+)[时時点시] ?(\d+)[分분](?: ?(\d+)[秒초])?", lambda found: _clock(found.groups())),
     (r"(?:上午|오전) ?(\d[\d:]*)", r"\1 AM"),
     (r"(?:下午|오후) ?(\d[\d:]*)", r"\1 PM"),
-    (r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +", ""),
+    (r"^(?:Mon?|Tue|Wed|Thu|Fri?|Sat?|Sun|Di|Mi|Do|So)[a-z]*[.,]* +", ""),
     (r"(?<=\d) Uhr$", ""),
     (r"^(.*\d) ?[-–—] \d+([-/.])\d+\2\d.*$", r"\1"),
     (r"^(.*:\d\d) ?[-–—] \d\d?:\d\d.*$", r"\1"),
@@ -93,6 +93,7 @@ _CLEANING = [
 ]
 # Parts of a second, and the least number taken for a Unix time: those between 1973 and 2286 are.
 UNIX = {"s": (1, 10**8), "ms": (10**3, 10**11), "us": (10**6, 10**14), "ns": (10**9, 10**17)}
+EXCEL = 25_569  # 1970 in days of a spreadsheet
 _DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 EPOCH = datetime.datetime(1970, 1, 1)
 MOST_OFFSETS = 4  # from UTC, in one column: two of summer and winter, of two zones
@@ -100,7 +101,7 @@ MOST_OFFSETS = 4  # from UTC, in one column: two of summer and winter, of two zo
 
 def check_time_format(time_format):
     """Check what can be known of a format before there is a cell to read."""
-    words = ("unix", *UNIX, "counter")
+    words = ("unix", *UNIX, "excel", "counter")
     text = isinstance(time_format, str)
     if time_format is not None and not (text and (time_format in words or "%" in time_format)):
         rule = f"a format such as '%d/%m/%Y %H:%M', or one of {', '.join(words)}"
@@ -137,6 +138,8 @@ def read_time(cell, form=None):
         return _of_digits(cell) if is_long else _without_zone(_iso(cell))
     if form == "counter":
         return EPOCH + datetime.timedelta(seconds=float(_number(cell)))
+    if form == "excel":
+        return _unix(round((_number(cell) - EXCEL) * 86_400, 3), "s")
     if form == "unix" or (isinstance(form, str) and form in UNIX):
         return _unix(_number(cell), form)
     for cleaned in (False, True):
@@ -269,9 +272,14 @@ def read_times(values, path, day_first, time_format, notes):
     if times.isna().all() and text.str.fullmatch(_DURATION).any():
         hint = " A time of day needs its date: pass both columns, such as time='Date,Time'."
     refuse_rows(times.isna(), values, path, rule, hint)
-    if text.str.extract(_OFFSET)[0].nunique() > MOST_OFFSETS:
+    offsets = text.str.extract(_OFFSET)[0]
+    if offsets.nunique() > MOST_OFFSETS:
         rule = "hold times and not intervals, whose ends read as offsets from UTC"
         refuse_rows(~times.isna(), values, path, rule)
+    if offsets.str.contains("[1-9]").any():
+        rule = "have an offset from UTC at each time or at none"
+        has_clock = text.str.fullmatch(r".*:\d\d(?:\.\d+)?").fillna(False)
+        refuse_rows(has_clock & offsets.isna(), values, path, rule)
     if times.dtype.kind not in "iuf":
         # One resolution, whichever this version of pandas would have chosen.
         times = times.dt.as_unit("us")
@@ -284,6 +292,8 @@ def _recognised(text, day_first, time_format, notes):
         is_duration = text.str.fullmatch(_DURATION).fillna(False)
         numbers = numeric(text.mask(is_duration, text[is_duration].map(_number)))
         return numbers.where(np.isfinite(numbers.astype("float64"))), time_format
+    if time_format == "excel":
+        return _unix_times(((numeric(text) - EXCEL) * 86_400).round(3), "s")[0], time_format
     if time_format == "unix" or time_format in UNIX:
         return _unix_times(text, None if time_format == "unix" else time_format)
     if time_format is not None:
@@ -454,7 +464,7 @@ def check_order(times, cells, path, beside=""):
     """Check that times increase; `beside` says what else may tell rows apart."""
     step = times.diff()
     zero = pd.Timedelta(0) if step.dtype.kind == "m" else 0
-    rule = "hold times in order, oldest first (see also `day_first`)"
+    rule = "hold times in order, oldest first (see also `day_first` and `sort`)"
     refuse_rows(step < zero, cells, path, rule)
     hint = beside or " See `repeated`, or `tag` if it has several series."
     refuse_rows(step == zero, cells, path, "hold each time only once", hint)
