@@ -5,39 +5,47 @@ import re
 import pandas as pd
 
 # The marks that pandas takes for "no reading", in the ways of writing that are common.
+_ERRORS = "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!"  # of a spreadsheet
 _MARKS = "na", "n/a", "#n/a", "#na", "#n/a n/a", "<na>", "nan", "-nan", "null", "none", "1.#qnan"
 MISSING = frozenset(
-    {"", "NaN", "-NaN", *_MARKS, *map(str.upper, _MARKS), *map(str.capitalize, _MARKS)}
+    {"", "-", "--", "---", "NaN", "-NaN", *_ERRORS, *_MARKS}
+    | {*map(str.upper, _MARKS), *map(str.capitalize, _MARKS)}
 )
+# Written around a number, they do not change it; and signs that look like those of a keyboard.
+_AROUND = re.compile(r"^([-+\u2212]?)\s*[$€£¥]?\s*([-+\u2212]?)(.*?)\s*[$€£¥%]?$", re.S)
+ODD = "[$€£¥%\u2212\u2019\u00a0\u202f]"  # what `bare` takes away
+_LIKE = str.maketrans({"\u2212": "-", "\u2019": "'", "\u00a0": " ", "\u202f": " "})
 TRUTH = {"true": 1.0, "false": 0.0}
 LARGEST = 1e100  # no reading of any sensor; scaled and squared it would still be a number
-SIGNS = (None, *",. '_\u00a0\u202f")  # between thousands
+SIGNS = (None, *",. '_")  # between thousands
 
 
 def checked_separator(separator, *others):
-    r"""Return a separator as one character, or as one of `others`.
+    r"""Return a separator as one character, or as one of `others`; blanks in a row count as one.
 
     Examples
     --------
     >>> checked_separator("tab")
     '\t'
     """
-    sep = "\t" if separator == "tab" else separator
+    sep = {"tab": "\t", "space": " "}.get(separator, separator)
     one = isinstance(sep, str) and len(sep) == 1 and sep.isascii() and sep not in '"\r\n'
     if not one and sep not in others:
-        what = "one character, 'tab' or 'auto'" if others else "one character, or 'tab'"
+        what = "one character, 'tab', 'space'" + (" or 'auto'" if others else "")
         raise ValueError(f"`separator` must be {what}. Received: {separator=}.")
     return sep
 
 
-def check_signs(decimal, thousands, *others):
-    """Check the decimal sign, which may be one of `others`, and that between thousands."""
+def checked_signs(decimal, thousands, *others):
+    """Return the decimal sign, which may be one of `others`, and that between thousands."""
+    thousands = thousands.translate(_LIKE) if isinstance(thousands, str) else thousands
     if decimal not in (".", ",", *others):
         what = "'.', ',' or 'auto'" if others else "'.' or ','"
         raise ValueError(f"`decimal` must be {what}. Received: {decimal=}")
     if thousands not in SIGNS or thousands == decimal:
         rule = "one of , . ' _ or a blank, and not `decimal`"
         raise ValueError(f"`thousands` must be {rule}. Received: {thousands=}, {decimal=}")
+    return decimal, thousands
 
 
 def number_pattern(decimal=".", thousands=None):
@@ -75,6 +83,17 @@ def plain(cells, decimal, thousands):
     """
     cells = cells.replace(thousands, "") if thousands else cells
     return cells.replace(decimal, ".") if decimal != "." else cells
+
+
+def bare(cell):
+    """Return a cell without a sign of a currency or of percent, in the signs of a keyboard.
+
+    Examples
+    --------
+    >>> bare("-$1.5"), bare("35 %"), bare("\u22125"), bare("x")
+    ('-1.5', '35', '-5', 'x')
+    """
+    return _AROUND.sub(r"\1\2\3", cell).translate(_LIKE)
 
 
 def numeric(values):

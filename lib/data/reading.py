@@ -17,9 +17,11 @@ from pandas.api.types import is_string_dtype
 from lib.data.cells import (
     LARGEST,
     MISSING,
+    ODD,
     TRUTH,
-    check_signs,
+    bare,
     checked_separator,
+    checked_signs,
     listed,
     number_pattern,
     numbers_of,
@@ -28,7 +30,7 @@ from lib.data.cells import (
 )
 from lib.data.refusals import quoted, refuse, refuse_rows, shown
 from lib.data.times import MONTH, as_index, check_order, check_time_format, read_times
-from lib.errors import did_you_mean, whole
+from lib.errors import DataError, did_you_mean, whole
 
 MAX_BYTES = 500_000_000  # about 20 million rows of one sensor
 HEAD_BYTES = 1 << 20  # enough to tell lines of text from nonsense before reading the rest
@@ -39,7 +41,7 @@ TAGS = 50  # more values than these in a column are no names of sensors
 _DATA = re.compile(rf"[-+(\"']*[.,]?\d.*|[-+]?inf(?:inity)?|{MONTH}[-/. ,]+\d.*", re.I | re.S)
 
 
-def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, names=None):
+def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, names=None, find=()):
     """Read the cells of a CSV file, plain or compressed as .bz2.
 
     Parameters
@@ -50,22 +52,25 @@ def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, name
     separator : str, default=","
         The one character between columns, "tab", or "auto" to take it from the header.
     text : callable or list of str, default=()
-        The columns that stay text as it stands; a callable gets all names and the cells of the
-        first rows, and returns these names.
+        The columns that stay text as it stands; a callable gets all names, the cells of the header
+        rows and those of the first rows, and returns these names.
     missing : list of str, default=()
         Cells that mean "no reading", besides empty ones, such as "?" or "-999".
     skip_rows : int, optional
         The lines above the header; by default those that begin with "#".
     names : list of str, optional
         The names of the columns of a file without a header line.
+    find : list of str, default=()
+        Names that the header has, wherever it stands among the first lines.
 
     Returns
     -------
     pandas.DataFrame
         The cells of shape (n_rows, n_columns), numbers where a column holds nothing else.
         The row of index i stands in line i + 2 of the file. Its `attrs["notes"]` list what was
-        left out or taken for granted, its `attrs["layout"]` has `separator`, `header` (the cells
-        of the header rows) and `names` (of the columns), as `lib.stream.row_parser` needs them.
+        left out or taken for granted, its `attrs["layout"]` has `separator`, `encoding`, `header`
+        (the cells of the header rows), `skip_rows`, `short` (whether rows have fewer cells than
+        the header) and `names` (of the columns), as `lib.stream.row_parser` needs them.
 
     Raises
     ------
@@ -78,37 +83,70 @@ def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, name
     if skip_rows is not None:
         skip_rows = whole("skip_rows", skip_rows, 0)
     _check_path(path)
-    data = _read_bytes(path)
-    _check_text(data, path)
     notes = []
+    data, encoding = _as_utf8(_read_bytes(path), path, notes)
     top = _top(data)
+    if find and names is None and skip_rows is None:
+        skip_rows = _place_of(find, top, path, sep)
     if sep == "auto":
-        sep = _separator_of(top[_above(top, skip_rows)], notes)
+        sep = _separator_of(top[_above(top, skip_rows) :], notes)
     data = _without_empty_end(data, sep, notes)
     names, header, below, more = _header(top, path, sep, skip_rows, names)
-    keep = text(names, [cells for cells, _ in _split(top[below:], sep)]) if callable(text) else text
+    first = [cells for cells, _ in _split(top[below:], sep)]
+    keep = text(names, header, first) if callable(text) else text
     table = _parse(data, path, sep, names, below, keep, missing)
     if table.empty:
         refuse(path, "have rows of data", "a header line only")
     table.index = pd.RangeIndex(below - 1, below - 1 + len(table))
-    table = _without_headers(table, header, keep, notes)
+    table = _without_lines(table, header, keep, notes)
     table.attrs["notes"] = [*more, *notes]
-    table.attrs["layout"] = {"separator": sep, "header": header, "names": names}
+    table.attrs["layout"] = {
+        "separator": sep,
+        "encoding": encoding,
+        "header": header,
+        "names": names,
+        "skip_rows": int(skip_rows or 0),
+        "short": any(1 < len(cells) < len(names) for cells in first),
+    }
     return table
 
 
-def _without_headers(table, header, keep, notes):
-    """Leave out header rows among the data, as of files that were put one behind the other."""
+def _place_of(find, top, path, sep):
+    """Return the lines above the header that has these names, None if it is the usual line."""
+    try:
+        usual = sep if sep != "auto" else _separator_of(top[_above(top, None) :], [])
+        names, header, *_ = _header(top, path, usual, None, None)
+        if set(find) <= {*names, *(cell for cells in header for cell in cells)}:
+            return None
+    except DataError:
+        pass
+    patterns = [rf'(?:^|[",;\t|])\s*{re.escape(name)}\s*(?:$|[",;\t|])' for name in find]
+    lines = (i for i, line in enumerate(top) if all(re.search(p, line) for p in patterns))
+    return next(lines, None) or None
+
+
+def _without_lines(table, header, keep, notes):
+    """Leave out lines among the data that hold none, and headers of files put together."""
     again = np.zeros(len(table), bool)
     for cells in header:
         named = [(table.iloc[:, i], cell) for i, cell in enumerate(cells) if cell]
-        if all(is_string_dtype(values) for values, _ in named):
+        if named and all(is_string_dtype(values) for values, _ in named):
             found = [(values.str.strip() == cell).to_numpy(bool) for values, cell in named]
             again |= np.logical_and.reduce(found)
-    if not again.any():
+    first, marked = table.iloc[:, 0], np.zeros(len(table), bool)
+    if is_string_dtype(first):
+        is_one = table.iloc[:, 1:].isna().all(axis=1)
+        rule = first.str.fullmatch(r"[-+=*_ ]{3,}").fillna(False) & is_one
+        marked = (rule | first.str.startswith("#").fillna(False)).to_numpy(bool)
+    for lines, what in (
+        (again, "Header lines"),
+        (marked & ~again, "Lines without data, such as #,"),
+    ):
+        if lines.any():
+            notes.append(f"{what} left out among the rows: {lines.sum()}.")
+    if not (again | marked).any():
         return table
-    notes.append(f"Header lines left out among the rows: {again.sum()}.")
-    table = table[~again].copy()
+    table = table[~(again | marked)].copy()
     for name in table.columns.difference(keep):
         numbers = numeric(table[name])
         if numbers.notna().equals(table[name].notna()):
@@ -116,12 +154,15 @@ def _without_headers(table, header, keep, notes):
     return table
 
 
-def _separator_of(line, notes):
+def _separator_of(lines, notes):
     """Return the separator that a header shows, a comma if it shows none."""
+    line, below = lines[0], [len(line.split()) for line in lines[1:20] if line.strip()]
     sep = max(";\t|,", key=line.count)
-    if sep == "," or sep not in line:
-        return ","
-    notes.append(f"The separator is {sep!r}, as in the header.")
+    if sep not in line:
+        width = len(line.lstrip('#" ').split())
+        sep = " " if width > 1 and below and set(below) == {width} else ","
+    if sep != ",":
+        notes.append(f"The separator is {sep!r}, as in the header.")
     return sep
 
 
@@ -159,6 +200,9 @@ def _above(lines, skip_rows):
 
 def _split(lines, sep):
     """Yield the cells of each line, without blanks around them, and the line after it."""
+    if sep == " ":
+        yield from ((line.split(), i) for i, line in enumerate(lines, 1))
+        return
     reader = csv.reader((line + "\n" for line in lines), delimiter=sep, skipinitialspace=True)
     try:
         for row in reader:
@@ -181,22 +225,32 @@ def _header(lines, path, sep, skip_rows, names):
             refuse(path, f"have one column for each of `names`, {len(names)}", len(first))
         return _distinct([str(name).strip() for name in names], notes), [], above, notes
     below, rest = above + rows[0][1], rows[1:]
-    if above and skip_rows is None and all(map(_is_data, filter(None, first))):
-        # The last line of the comment names the columns, as numpy.savetxt writes it.
-        comment = next(_split([lines[above - 1].lstrip('#" ')], sep), ([], 0))[0]
-        if len(comment) == len(first):
-            above, below, first, rest = above - 1, above, comment, rows
+    comments = [] if skip_rows is not None else _names_in_comment(lines[:above], first, sep)
+    if comments:
+        above, first, rest = above - len(comments), comments[0], rows
+        below = above + len(comments)
     _check_header(lines[above], first, path, sep)
     if above:
         notes.append(f"Lines left out above the header: {above}.")
     _check_titles(rows, first, path, skip_rows, above)
     extra = _extra_headers(rest, len(first))
-    header = [first, *(cells for cells, _ in extra)]
+    header = [first, *comments[1:], *(cells for cells, _ in extra)]
     if extra:
         first = _with_extra(first, [cells for cells, _ in extra], notes)
         # Lines are counted from that below which `rest` begins.
         below = extra[-1][1] + (above if rest is not rows else below)
     return _distinct(first, notes), header, below, notes
+
+
+def _names_in_comment(above, first, sep):
+    """Return the last lines of a comment that name columns, as numpy.savetxt writes them."""
+    found = []
+    for line in reversed(above if all(map(_is_data, filter(None, first))) else []):
+        cells = next(_split([line.lstrip('#" ')], sep), ([], 0))[0]
+        if len(cells) != len(first) or all(map(_is_data, cells)):
+            break
+        found = [cells, *found]
+    return found
 
 
 def _check_header(line, names, path, sep):
@@ -331,17 +385,26 @@ def _read_bytes(path):
     return data
 
 
-def _check_text(data, path):
-    """Check that the content is UTF-8 text, and not nothing."""
+def _as_utf8(data, path, notes):
+    """Return the content, sure to be UTF-8 text and not nothing, and how it was encoded."""
     rule = "be UTF-8 text"
     if b"\0" in data:
         what = f"a zero byte at position {data.index(0):,}, as in binary files and in UTF-16"
         refuse(path, rule, what, " Save it as CSV in UTF-8.")
     if not data.strip():
         refuse(path, "have a header line and rows", "an empty file")
+    if b"\n" not in data and b"\r" in data.strip():
+        data = data.replace(b"\r", b"\n")
     try:
         data.decode("utf-8")
+        return data, "utf-8"
     except UnicodeDecodeError as error:
+        # A spreadsheet writes so; text that is UTF-8 elsewhere is damaged.
+        if data.decode("utf-8", "ignore").isascii():
+            with contextlib.suppress(UnicodeDecodeError):
+                text = data.decode("cp1252").encode()
+                notes.append("The file is no UTF-8; it was read as Windows-1252.")
+                return text, "cp1252"
         line = data.count(b"\n", 0, error.start) + 1
         hint = " Save it as CSV in UTF-8, or use `iconv -f WINDOWS-1252 -t UTF-8`."
         refuse(path, rule, f"byte {data[error.start]:#04x} in line {line}", hint)
@@ -358,7 +421,7 @@ def _parse(data, path, sep, names, skip, text, missing):
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
                 io.BytesIO(b"\n" * skip + rest),
-                sep=sep,
+                sep=sep if sep != " " else r"\s+",
                 encoding="utf-8-sig",
                 header=None,
                 names=names,
@@ -375,6 +438,7 @@ def _parse(data, path, sep, names, skip, text, missing):
         return pd.DataFrame(columns=names)
     except bad_shape as error:
         reason = str(error).strip().rpartition("error: ")[2].rstrip(".")
+        reason = "rows of more cells" if reason.startswith("Length of header") else reason
         hint = " See `skip_rows` if titles stand above the header."
         refuse(path, "have one cell under each name of the header line", reason, hint)
 
@@ -390,6 +454,7 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     min_rows=2,
     allow_missing=False,
     repeated="refuse",
+    sort=False,
     time_format=None,
     missing=(),
     decimal=".",
@@ -409,7 +474,8 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
         A UTF-8 text file with a header line.
     column : str or list of str, optional
         The column or columns to read, such as "Open,Close"; by default all that hold numbers, but
-        for `time`, for counters of rows and for columns of one value only.
+        for `time`, for counters of rows and for columns of one value only. Where the header has
+        several rows, a cell of one of them stands for all columns under it.
     time : str or list of str, optional
         The column of times; by default rows are counted and the index is called "step".
         Date and time of day may stand in two: "Date,Time" or a list. See `time_format`.
@@ -428,12 +494,16 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     repeated : {"refuse", "first", "last", "mean", "sum", "min", "max", "count"}, default="refuse"
         What becomes of rows with the same time, such as several events a second, or the hour that
         comes twice when summer ends: an error, or one row, that is one of them or what they make.
+    sort : bool, default=False
+        Bring rows into the order of their times. By default only rows that stand newest first are;
+        any other order is an error, as it may come of dates that were misread.
     time_format : str, optional
         As in `datetime.strptime`, such as "%d/%m/%Y %H:%M"; or "unix", "s", "ms", "us", "ns" for
-        Unix time; or "counter". By default any one common form will do:
-        "2014-01-31 00:10:00", "31-Jan-14", "01/31/14 12:10 AM", "Jan-24", "202401", Unix time by
-        its size. Times with an offset or a zone such as +01:00 or CET become UTC; the index itself
-        carries no time zone. Other numbers that never fall are a counter.
+        Unix time; or "excel" for days of a spreadsheet; or "counter". By default any one common
+        form will do: "2014-01-31 00:10:00", "31-Jan-14", "01/31/14 12:10 AM", "Jan-24", "202401",
+        "2024-W05", "2024Q1", Unix time by its size. Times with an offset or a zone such as +01:00
+        or CET become UTC; the index itself carries no time zone. Other numbers, or times of day,
+        that never fall are a counter; of an interval its start counts.
     missing : str or list of str, default=()
         Cells that mean "no reading", besides empty ones, such as "?,-999".
     decimal : {".", ",", "auto"}, default="."
@@ -479,44 +549,64 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     ((5031, 1), 'Date')
     """
     path = Path(path)
-    _check_options(time, repeated, time_format, decimal, thousands, tag, value)
+    _check_options(time, repeated, time_format, tag, value)
+    decimal, thousands = checked_signs(decimal, thousands, "auto")
     table, sign, dropped = _table(
         path, separator, time, tag, where, decimal, thousands, missing, skip_rows, names
     )
-    notes = table.attrs.pop("notes")
+    notes, layout = table.attrs.pop("notes"), table.attrs.pop("layout")
     if len(table) < min_rows:
         refuse(path, f"have at least {min_rows} rows of data", f"{len(table)}")
-    clock, rows = _time_columns(time, table.columns, path), None
-    reading = {**table.attrs.pop("layout"), "time": clock, "time_format": "step"}
+    header = layout["header"]
+    clock, rows = _time_columns(time, table.columns, path, header), None
+    reading = {**layout, "time": clock, "time_format": "step", "tag": tag, "value": value}
     if clock:
+        table = _without_blank(table, notes)
         cells = _joined(table, clock)
         cells = cells[: len(cells) - _footer(cells, notes)]
         table = table.loc[cells.index]
         times, reading["time_format"] = read_times(cells, path, day_first, time_format, notes)
         rows = pd.DataFrame({"time": times, "cell": cells})  # of each row, and where it comes from
-        table, rows, clock = _one_series(table, rows, tag, value, clock, column, exclude, path)
-    chosen = _choose(table, column, clock, exclude, path, notes)
+        reading["in_order"] = bool(times.is_monotonic_increasing)
+        rows.attrs["clock"] = " ".join(clock)
+        if tag is not None:
+            table, rows, reading["value"], joined = _pivot(
+                table, rows, tag, value, clock, repeated, path, notes
+            )
+            clock, dropped = [], dropped + joined
+        else:
+            without = table.drop(columns=listed(exclude, table.columns), errors="ignore")
+            _check_long(without, times, clock, column, path)
+    chosen = _choose(table, column, clock, exclude, path, header, notes)
     frame = _columns(table, chosen, column, path, allow_missing, sign, notes)
     if rows is None:
         frame.index = pd.RangeIndex(len(frame), name="step")
     else:
         beside = _tags_beside(table, [*clock, *chosen])
-        frame, rows, joined = _in_order(frame, rows, repeated, path, beside, notes)
+        frame, rows, joined = _in_order(frame, rows, repeated, sort, path, beside, notes)
         dropped += joined
         frame.index = as_index(rows["time"].rename(cells.name))
         _check_gaps(frame.index, path, max_gap)
     _note_markers(frame, notes)
     frame.attrs = {"name": path.stem, "title": path.name, "rows": len(frame), "unit": ""}
     reading |= {"decimal": sign, "thousands": thousands, "missing": listed(missing)}
-    reading |= {"skip_rows": int(skip_rows or 0), "repeated": repeated, "tag": tag}
-    reading["where"] = _conditions(where, reading["names"], path)
+    reading |= {"repeated": repeated, "where": _conditions(where, reading["names"], path)}
     frame.attrs |= {"dropped": dropped, "notes": notes, "reading": reading}
     return frame
 
 
+def _without_blank(table, notes):
+    """Leave out rows in which nothing stands, not even a time."""
+    blank = table.isna().all(axis=1)
+    if blank.any():
+        notes.append(f"Blank rows left out: {blank.sum()}.")
+    return table[~blank]
+
+
 def _footer(cells, notes):
     """Return how many of the last rows have text in place of a time, such as "Total"."""
-    last = cells.iloc[-5:].fillna("").str.contains("[0-9]").to_numpy(bool)
+    looks_right = _is_data if _is_data(str(cells.iloc[0])) else re.compile("[0-9]").search
+    last = np.array([bool(looks_right(cell)) for cell in cells.iloc[-5:].fillna("")])
     rows = int(last[::-1].argmax()) if last.any() else 0
     if rows:
         what = quoted(cells.iloc[-rows:].dropna().tolist())
@@ -528,20 +618,29 @@ def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_
     """Return the rows that are asked for, the decimal sign, and how many other rows there were."""
     sign = decimal
 
-    def text(header, top):
+    def text(names, header, top):
         # Numbers are read as text where a strict look at their signs is asked for.
         nonlocal sign
         if decimal == "auto":
             sign = {",": ".", ".": ","}.get(thousands) or _decimal_of(top)
         if sign != "." or thousands:
-            return header
-        named = [*_time_columns(time, header, path), *([tag] if tag in header else [])]
-        return [*named, *(name for name, _ in _conditions(where, header, path))]
+            return names
+        named = [*_time_columns(time, names, path, header), *([tag] if tag in names else [])]
+        return [*named, *(name for name, _ in _conditions(where, names, path))]
 
     layout = {"skip_rows": skip_rows, "names": None if names is None else listed(names)}
+    layout["find"] = listed(time, [time]) if time else ()
     table = read_table(path, separator, text=text, missing=listed(missing), **layout)
     notes = table.attrs["notes"]
     table, dropped = _only(table, where, path, notes)
+    for name in table.columns:  # signs around numbers, as in $1.50
+        cells = table[name]
+        if is_string_dtype(cells) and cells.str.contains(ODD).any():
+            plain_cells = cells.map(bare, na_action="ignore")
+            fits = plain_cells.str.fullmatch(number_pattern(sign, thousands)).fillna(False)
+            numbers = numeric(plain_cells) if fits[cells.notna()].all() and sign == "." else None
+            is_number = numbers is not None and not thousands and numbers.notna().equals(fits)
+            table[name] = numbers if is_number else cells.mask(fits, plain_cells)
     if decimal == "auto" and sign == ",":
         notes.append(f"The decimal sign is {sign!r}, as in the cells.")
     if sign != "." or thousands:
@@ -572,7 +671,7 @@ def group_names(path, group, *, separator=",", skip_rows=None, names=None, where
     """
     path = Path(path)
     names = None if names is None else listed(names)
-    table = read_table(path, separator, text=lambda header, _: header, skip_rows=skip_rows,
+    table = read_table(path, separator, text=lambda names, *_: names, skip_rows=skip_rows,
                        names=names)  # fmt: skip
     (group,) = _require([group], table.columns, path)
     table, _ = _only(table, where, path, [])
@@ -612,38 +711,43 @@ def _only(table, where, path, notes):
     return table[keep], dropped
 
 
-def _check_options(time, repeated, time_format, decimal, thousands, tag, value):
+def _check_options(time, repeated, time_format, tag, value):
     """Check what can be known of the options before there is a file to read."""
     if repeated not in ("refuse", *JOINED):
         words = ", ".join(map(repr, JOINED))
         raise ValueError(f"`repeated` must be 'refuse' or one of {words}. Received: {repeated=}")
     check_time_format(time_format)
-    check_signs(decimal, thousands, "auto")
     if tag is None and value is not None:
         raise ValueError(f"`tag` must name a column where `value` does. Received: {tag=}, {value=}")
     if tag is not None and time is None:
         raise ValueError(f"`time` must name a column where `tag` does. Received: {time=}, {tag=}")
 
 
-def _require(names, columns, path):
-    """Return names that all exist, without blanks around them."""
-    names = [name.strip() if isinstance(name, str) else name for name in names]
-    for name in names:
-        if name not in columns:
-            refuse(
-                path, f"have a column {name!r}", quoted(list(columns)), did_you_mean(name, columns)
-            )
-    return names
+def _require(names, columns, path, header=()):
+    """Return names that all exist, without blanks around them.
+
+    A cell of the header rows stands for all columns under it.
+    """
+    found = []
+    for name in [name.strip() if isinstance(name, str) else name for name in names]:
+        at = {i for cells in header for i, cell in enumerate(cells) if cell == name}
+        under = [one for i, one in enumerate(columns) if i in at]
+        if name not in columns and not under:
+            near = did_you_mean(name, columns)
+            refuse(path, f"have a column {name!r}", quoted(list(columns)), near)
+        found += [name] if name in columns else under
+    return list(dict.fromkeys(found))
 
 
-def _time_columns(time, columns, path):
+def _time_columns(time, columns, path, header=()):
     """Return the column of times, or the two of date and time of day."""
     if time is None:
         return []
     parts = listed(time, columns)
-    if isinstance(time, str) and not set(parts) <= set(columns):
-        parts = [time]
-    return _require(parts, columns, path)
+    if isinstance(time, str) and not set(parts) <= set(columns) and "," in time:
+        known = {cell for cells in header for cell in cells}
+        parts = parts if set(parts) <= known | set(columns) else [time]
+    return _require(parts, columns, path, header)
 
 
 def _joined(table, clock):
@@ -657,7 +761,7 @@ def _joined(table, clock):
 
 def _decimal_of(rows):
     """Return the decimal sign that the cells of these rows show."""
-    cells = [cell for row in rows for cell in row]
+    cells = [bare(cell).replace(" ", "") for row in rows for cell in row]
     commas = [cell for cell in cells if re.fullmatch(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?", cell)]
     # "1,234" alone may be a thousand as well.
     sure = any(not re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell) for cell in commas)
@@ -682,12 +786,12 @@ def _convert(table, decimal, thousands, absent):
     return table
 
 
-def _choose(table, column, clock, exclude, path, notes):
+def _choose(table, column, clock, exclude, path, header, notes):
     """Return the names of the columns to read, all of which exist."""
-    names = _require(listed(column or (), table.columns), table.columns, path)
+    names = _require(listed(column or (), table.columns), table.columns, path, header)
     if column is None:
         # A column without a name is a count of rows, not a sensor.
-        without = _require(listed(exclude, table.columns), table.columns, path)
+        without = _require(listed(exclude, table.columns), table.columns, path, header)
         rest = [
             name
             for name in table
@@ -782,7 +886,7 @@ def _remedy(cell):
     if re.fullmatch(r"[-+]?\d*,\d+", cell.strip()):
         return " Pass decimal=','."
     return (
-        f" Pass missing={cell.strip()!r} if it marks a missing reading." if len(cell) < 10 else ""
+        f" Pass missing={cell.strip()!r} if it marks a missing reading." if len(cell) < 20 else ""
     )
 
 
@@ -802,7 +906,7 @@ def _note_markers(frame, notes):
                 )
 
 
-def _in_order(frame, rows, repeated, path, beside, notes):
+def _in_order(frame, rows, repeated, sort, path, beside, notes):
     """Return rows whose times increase, and how many were joined with one of the same time."""
     again = rows["time"].duplicated()
     joined = int(again.sum()) if repeated != "refuse" else 0
@@ -810,9 +914,7 @@ def _in_order(frame, rows, repeated, path, beside, notes):
         if repeated == "first":
             frame = frame[~again]
         else:
-            groups = frame.groupby(rows["time"].to_numpy(), sort=False)
-            few = {"min_count": 1} if repeated == "sum" else {}  # nothing at all stays missing
-            frame = getattr(groups, repeated)(**few).astype("float64")
+            frame = _aggregated(frame.groupby(rows["time"].to_numpy(), sort=False), repeated)
         rows = rows[~again]
         frame = frame.set_axis(rows.index)
         what = {"first": "left out, as their time stood in a row before"}
@@ -822,8 +924,20 @@ def _in_order(frame, rows, repeated, path, beside, notes):
     if len(times) > 1 and times.iloc[0] > times.iloc[-1] and times.is_monotonic_decreasing:
         frame, rows = frame.iloc[::-1], rows.iloc[::-1]
         notes.append("The rows stand newest first in the file; they were sorted, oldest first.")
+    elif sort and not times.is_monotonic_increasing:
+        earlier = int((times < times.cummax()).sum())
+        notes.append(f"Rows that stood after a later one and were sorted: {earlier}.")
+        rows = rows.sort_values("time", kind="stable")
+        frame = frame.loc[rows.index]
     check_order(rows["time"], rows["cell"].rename(rows.attrs["clock"]), path, beside)
     return frame, rows, joined
+
+
+def _aggregated(groups, statistic):
+    """Return what rows of one time become; a sum of nothing at all stays missing."""
+    statistic = "first" if statistic == "refuse" else statistic
+    few = {"min_count": 1} if statistic == "sum" else {}
+    return getattr(groups, statistic)(**few).astype("float64")
 
 
 def _tags_beside(table, used):
@@ -835,17 +949,6 @@ def _tags_beside(table, used):
             what = f"Column {name!r} holds {values.nunique()} texts ({shown})"
             return f" {what}; if they name series, see `tag`, `group` and `where`."
     return ""
-
-
-def _one_series(table, rows, tag, value, clock, column, exclude, path):
-    """Return a table with one row at each time; one in long format becomes so, or is refused."""
-    rows.attrs["clock"] = " ".join(clock)
-    if tag is None:
-        without = table.drop(columns=listed(exclude, table.columns), errors="ignore")
-        _check_long(without, rows["time"], clock, column, path)
-        return table, rows, clock
-    wide, rows = _pivot(table, rows, tag, value, clock, path)
-    return wide, rows, []
 
 
 def _check_long(table, times, clock, column, path):
@@ -881,30 +984,46 @@ def _apart(values, tags):
     return bool((ends["low"].to_numpy()[1:] > ends["high"].to_numpy()[:-1]).any())
 
 
-def _pivot(table, rows, tag, value, clock, path):
-    """Return one column for each tag, one row for each time; the index is that of its first row."""
+def _pivot(table, rows, tag, value, clock, repeated, path, notes):
+    """Return one column for each tag and one row for each time, `value`, and the rows joined."""
     (tag,) = _require([tag], table.columns, path)
-    if value is None:
-        numbers = [one for one in table if one not in (*clock, tag) and _is_numeric(table[one])]
-        if len(numbers) != 1:
-            refuse(path, "have one column of numbers, or pass `value`", quoted(numbers) or "none")
-        value = numbers[0]
-    (value,) = _require([value], table.columns, path)
+    (value,) = _require([value or _only_numbers(table, [*clock, tag], path)], table.columns, path)
     tags = table[tag]
     refuse_rows(tags.isna(), tags, path, "name a series in each line")
     if tags.nunique() > 1000:
         refuse(f"{path}: column {tag!r}", "name at most 1,000 series", tags.nunique())
     tags = tags.astype("str").str.strip()
-    again = pd.DataFrame({"time": rows["time"], "tag": tags}).duplicated()
-    cells = rows["cell"].rename(rows.attrs["clock"])
-    refuse_rows(again, cells, path, f"hold each time only once for each {tag!r}")
-    # Text among the numbers stays as it is, for the error of its line.
-    index = pd.MultiIndex.from_arrays([rows["time"].to_numpy(), tags.to_numpy()])
-    numbers = _numbers(table[value], path, allow_missing=True).to_numpy()
-    wide = pd.Series(numbers, index).unstack()  # noqa: PD010 - no pair comes twice
+    texts = [name for name, cells in table[value].groupby(tags) if _is_text(cells)]
+    if texts and len(texts) < tags.nunique():
+        notes.append(f"Series left out, as they hold text: {quoted(texts)}.")
+        keep = ~tags.isin(texts)
+        table, rows, tags = table[keep], rows[keep], tags[keep]
+    keys = [rows["time"].rename("time"), tags.rename("tag")]
+    again = pd.concat(keys, axis=1).duplicated()
+    if repeated == "refuse":
+        cells = rows["cell"].rename(rows.attrs["clock"])
+        rule, hint = f"hold each time only once for each {tag!r}", " See `repeated`."
+        refuse_rows(again, cells, path, rule, hint)
+    elif again.any():
+        notes.append(f"Rows joined with one of the same time, by {repeated!r}: {again.sum()}.")
+    values = _numbers(table[value], path, allow_missing=True)  # text stays, for its error
+    wide = _aggregated(values.groupby(keys), repeated).unstack()  # noqa: PD010 - no pair twice
     wide.columns = [str(name) for name in wide.columns]
     first = rows.drop_duplicates("time").sort_values("time")
-    return wide.set_axis(first.index), first
+    return wide.set_axis(first.index), first, value, int(again.sum())
+
+
+def _only_numbers(table, others, path):
+    """Return the one column of numbers beside others."""
+    numbers = [one for one in table if one not in others and _is_numeric(table[one])]
+    if len(numbers) != 1:
+        refuse(path, "have one column of numbers, or pass `value`", quoted(numbers) or "none")
+    return numbers[0]
+
+
+def _is_text(cells):
+    filled = cells.dropna()
+    return not filled.empty and not _is_numeric(filled) and not _has_commas(filled)
 
 
 def _check_gaps(index, path, max_gap):

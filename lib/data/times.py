@@ -7,6 +7,7 @@ list of formats of `strptime`. What the whole column has shown is enough to read
 import datetime
 import re
 import warnings
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -19,32 +20,88 @@ _CLOCK = r"(?:[T ,]+(\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?)( ?[AP]M)?)?((?:Z|[-+]\d\d
 _DAY = re.compile(rf"(\d{{1,4}}|{MONTH})([-/. ])(\d{{1,2}}|{MONTH})\2(\d{{4}}|\d\d){_CLOCK}", re.I)
 _YEAR_OF_MONTH = re.compile(rf"({MONTH}|\d{{1,2}}|\d{{4}})[-/. ](\d{{4}}|\d\d)", re.I)
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
+_DURATION = re.compile(r"(?:(\d+) days? ?)?(?:(\d+):)?(\d+):(\d\d(?:\.\d+)?)")
+_OFFSET = re.compile(r":\d\d([-+]\d\d:?\d\d)$")
 _ZONE = re.compile(r"^(.*\d(?: ?[AaPp][Mm])?) ?\(?([A-Z]{3,5})\)?$")
+_PLACE = re.compile(r"^(\d{4}-\d\d-\d\d[T ][\d:.]+) ([A-Z][A-Za-z]+/[A-Za-z_/]+)$")
 _HOUR_24 = re.compile(r"(?<=[T ])24:00(?::00(?:\.0+)?)?")
-_ZONES = {  # hours from UTC: those of RFC 2822, and of Europe
+_ZONES = {  # hours from UTC: those of RFC 2822, of Europe, and others that mean one thing only
     **{"UTC": 0, "GMT": 0, "UCT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3},
     **{"MEZ": 1, "MESZ": 2, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6},
-    **{"PST": -8, "PDT": -7},
+    **{"PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10, "BRT": -3, "BST": 1, "MSK": 3},
+    **{"SGT": 8, "HKT": 8, "AWST": 8, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12},
+    **{"NZDT": 13},
 }  # fmt: skip
-# Times are written in one way: a point before fractions, AM and PM, offsets for names of zones.
+# The months as English, German, French, Spanish, Italian, Portuguese and Dutch begin their names.
+_MONTHS = [
+    "jan ene gen", "feb fev fév", "mar mär mrz mrt maa", "apr abr avr", "may mai mei mag",
+    "jun juin giu", "jul juil lug", "aug ago aoû aou", "sep set", "oct okt ott out", "nov",
+    "dec déc dez dic",
+]  # fmt: skip
+_STARTS = {start: i for i, month in enumerate(_MONTHS) for start in month.split()}
+_NAMED = "|".join(sorted(_STARTS, key=len, reverse=True))
+_NAMED = re.compile(rf"(?<![^\W\d_])({_NAMED})[^\W\d_]*(?:\.(?= ))?", re.I)
+_ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DATE = r"(\d+([-/.])\d+\2\d+)"
+# Times are written in one way: English months, a point before fractions, AM and PM, offsets for
+# names of zones; of an interval its start, of a week or a quarter its first day.
 _CLEANING = [
-    (re.compile(r"(?<=:\d\d),(?=\d)"), "."),
-    (re.compile(r"(?<=\d) ?([AaPp])\.?[Mm]\.?(?![A-Za-z])"), r" \1M"),
-    (re.compile(r"^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +"), ""),
-    (re.compile(r"(?<=\d) +(?=[-+]\d\d:?\d\d$)"), ""),
-    (re.compile(r"(?<=\d)\[[A-Za-z_/]+\]$"), ""),  # a zone beside its offset
-    (re.compile(r"(?<=\.\d{6})\d+"), ""),
+    (r"\s+", " "),
+    (r"^\[(.*)\]$", r"\1"),
+    (r"^(\d+)[年년] ?(\d+)[月월] ?(\d+)[日일]", r"\1-\2-\3"),
+    (r"(\d+)[时時点시] ?(\d+)[分분](?: ?(\d+)[秒초])?", lambda found: _clock(found.groups())),
+    (r"(?:上午|오전) ?(\d[\d:]*)", r"\1 AM"),
+    (r"(?:下午|오후) ?(\d[\d:]*)", r"\1 PM"),
+    (r"^(?:Mon?|Tue|Wed|Thu|Fri?|Sat?|Sun|Di|Mi|Do|So)[a-z]*[.,]* +", ""),
+    (r"(?<=\d) Uhr$", ""),
+    (r"^(.*\d) ?[-–—] \d+([-/.])\d+\2\d.*$", r"\1"),
+    (r"^(.*:\d\d) ?[-–—] \d\d?:\d\d.*$", r"\1"),
+    (r"^(\d{4}-\d\d-\d\d[^/]*)/\d{4}-\d\d-\d\d.*$", r"\1"),
+    (r"^(\d{4}) (\d{1,2}) (\d{1,2})((?: \d{1,2})*)$", lambda found: _of_parts(found[0].split())),
+    (r"^(\d{4})-(\d{3})(?!\d)", lambda found: _day(found, "%Y-%j")),
+    (r"^(\d{4})[-/ ]?(?:W|KW|CW) ?(\d\d?)$", lambda found: _day(found, "%G-%V-%u", "-1")),
+    (r"^(?:W|KW|CW) ?(\d\d?)[-/ ](\d{4})$", lambda found: _day(found, "%V-%G-%u", "-1")),
+    (r"^Q([1-4])[-/ ]?(\d{4})$", r"\2-Q\1"),
+    (r"^(\d{4})[- ]?Q([1-4])$", lambda found: f"{found[1]}-{3 * int(found[2]) - 2:02}-01"),
+    (r"^(\d{4})M(\d\d)$", r"\1-\2"),
+    (r"^(\d\d?)\. (?=[^\W\d_])", r"\1 "),
+    (_NAMED, lambda found: _ENGLISH[_STARTS[found[1].lower()]]),
+    (r"^(\d\d?/[A-Z][a-z]+/\d{4}):", r"\1 "),
+    (r"(?<=\d)_(?=\d)", " "),
+    (
+        rf"^{_DATE}[T ](\d\d?)([-.])(\d\d)(?:\4(\d\d))?$",
+        lambda found: f"{found[1]} {_clock(found.group(3, 5, 6))}",
+    ),
+    (rf"^{_DATE} (\d\d?)$", lambda found: f"{found[1]} {_clock((found[3], '0'))}"),
+    (rf"^{_DATE} (\d\d?)(\d\d)$", lambda found: f"{found[1]} {_clock(found.group(3, 4))}"),
+    (r"(?<=:\d\d),(?=\d)|(?<=:\d\d:\d\d):(?=\d{3}$)", "."),
+    (r"(?<=\d) ?([AP])\.? ?M\.?(?![A-Z])", lambda found: f" {found[1].upper()}M"),
+    (r"(?<=:\d\d) ?([AP])$", lambda found: f" {found[1].upper()}M"),
+    (
+        r" ?(?:GMT|UTC)([-+])(\d\d?)(?::?(\d\d))?(?!\d)",
+        lambda found: found[1] + _clock((found[2], found[3] or "0")),
+    ),
+    (r"(?<=\d) +(?=[-+]\d\d:?\d\d(?: ?\(|$))", ""),
+    (r"(?<=\d)(?:\[[A-Z_/]+\]| ?\([A-Z ]+ Time\))$", ""),  # a zone beside its offset
+    (r"(?<=\.\d{6})\d+", ""),
     (_ZONE, lambda found: _with_offset(*found.groups()) or found[0]),
+    (_PLACE, lambda found: _at_place(*found.groups()) or found[0]),
+]
+_CLEANING = [
+    (re.compile(pattern, re.I) if isinstance(pattern, str) else pattern, written)
+    for pattern, written in _CLEANING
 ]
 # Parts of a second, and the least number taken for a Unix time: those between 1973 and 2286 are.
 UNIX = {"s": (1, 10**8), "ms": (10**3, 10**11), "us": (10**6, 10**14), "ns": (10**9, 10**17)}
+EXCEL = 25_569  # 1970 in days of a spreadsheet
 _DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 EPOCH = datetime.datetime(1970, 1, 1)
+MOST_OFFSETS = 4  # from UTC, in one column: two of summer and winter, of two zones
 
 
 def check_time_format(time_format):
     """Check what can be known of a format before there is a cell to read."""
-    words = ("unix", *UNIX, "counter")
+    words = ("unix", *UNIX, "excel", "counter")
     text = isinstance(time_format, str)
     if time_format is not None and not (text and (time_format in words or "%" in time_format)):
         rule = f"a format such as '%d/%m/%Y %H:%M', or one of {', '.join(words)}"
@@ -81,16 +138,18 @@ def read_time(cell, form=None):
         return _of_digits(cell) if is_long else _without_zone(_iso(cell))
     if form == "counter":
         return EPOCH + datetime.timedelta(seconds=float(_number(cell)))
+    if form == "excel":
+        return _unix(round((_number(cell) - EXCEL) * 86_400, 3), "s")
     if form == "unix" or (isinstance(form, str) and form in UNIX):
         return _unix(_number(cell), form)
-    for text, later in ((cell, 0), (None, _HOUR_24.search(cell) is not None)):
-        text = _clean(cell) if text is None else text
+    for cleaned in (False, True):
+        text, later = _cleaned_cell(cell) if cleaned else (cell, 0)
         for one in [form] if isinstance(form, str) else form:
             try:
                 time = _iso(text) if one == "ISO8601" else datetime.datetime.strptime(text, one)
             except ValueError:
                 continue
-            return _without_zone(time) + datetime.timedelta(days=int(later))
+            return _without_zone(time) + datetime.timedelta(days=later)
     raise ValueError("no time in this form")
 
 
@@ -109,6 +168,10 @@ def _without_zone(time):
 
 
 def _number(cell):
+    duration = _DURATION.fullmatch(cell)
+    if duration:
+        days, hours, minutes, seconds = (float(part or 0) for part in duration.groups())
+        return 86400 * days + 3600 * hours + 60 * minutes + seconds
     if not _NUMBER.fullmatch(cell) or len(cell) > 30:
         raise ValueError("no number")
     return int(cell) if cell.isdigit() else float(cell)  # exact beyond 2 ** 53
@@ -135,14 +198,41 @@ def _unix(number, unit):
     return EPOCH + datetime.timedelta(microseconds=micro)
 
 
-def _clean(cell):
+def _cleaned_cell(cell):
+    """Return a time as it is written in one way, and 1 if it is on the next day, as 24:00 is."""
     for pattern, written in _CLEANING:
         cell = pattern.sub(written, cell)
-    return _HOUR_24.sub("00:00", cell)
+    cell, later = _HOUR_24.subn("00:00", cell)
+    return cell, later
+
+
+def _clock(parts):
+    return ":".join(f"{part:>02}" for part in parts if part)
+
+
+def _of_parts(parts):
+    """Write year, month, day, hour … that stood in columns of their own as one time."""
+    date, clock = "-".join(f"{part:>02}" for part in parts[:3]), parts[3:]
+    return f"{date} {_clock(clock if len(clock) > 1 else [*clock, '0'])}" if clock else date
+
+
+def _day(found, form, more=""):
+    """Return the date of a day of a year, or of the first one of a week."""
+    try:
+        return f"{datetime.datetime.strptime('-'.join(found.groups()) + more, form):%Y-%m-%d}"
+    except ValueError:
+        return found[0]
 
 
 def _with_offset(time, zone):
     return f"{time.strip()}{_ZONES[zone]:+03d}:00" if zone in _ZONES else None
+
+
+def _at_place(time, place):
+    try:
+        return datetime.datetime.fromisoformat(time).replace(tzinfo=ZoneInfo(place)).isoformat()
+    except (ValueError, OSError, KeyError):  # no such time, or place
+        return None
 
 
 def read_times(values, path, day_first, time_format, notes):
@@ -178,7 +268,18 @@ def read_times(values, path, day_first, time_format, notes):
         rule = "hold dates in one format (see also `time_format` and `day_first`)"
     else:
         rule = f"hold times as time_format={time_format!r} reads them"
-    refuse_rows(times.isna(), values, path, rule)
+    hint = ""
+    if times.isna().all() and text.str.fullmatch(_DURATION).any():
+        hint = " A time of day needs its date: pass both columns, such as time='Date,Time'."
+    refuse_rows(times.isna(), values, path, rule, hint)
+    offsets = text.str.extract(_OFFSET)[0]
+    if offsets.nunique() > MOST_OFFSETS:
+        rule = "hold times and not intervals, whose ends read as offsets from UTC"
+        refuse_rows(~times.isna(), values, path, rule)
+    if offsets.str.contains("[1-9]").any():
+        rule = "have an offset from UTC at each time or at none"
+        has_clock = text.str.fullmatch(r".*:\d\d(?:\.\d+)?").fillna(False)
+        refuse_rows(has_clock & offsets.isna(), values, path, rule)
     if times.dtype.kind not in "iuf":
         # One resolution, whichever this version of pandas would have chosen.
         times = times.dt.as_unit("us")
@@ -188,8 +289,11 @@ def read_times(values, path, day_first, time_format, notes):
 def _recognised(text, day_first, time_format, notes):
     """Return times or a counter, NaT where a cell could not be read, None if no cell could."""
     if time_format == "counter":
-        numbers = numeric(text)
+        is_duration = text.str.fullmatch(_DURATION).fillna(False)
+        numbers = numeric(text.mask(is_duration, text[is_duration].map(_number)))
         return numbers.where(np.isfinite(numbers.astype("float64"))), time_format
+    if time_format == "excel":
+        return _unix_times(((numeric(text) - EXCEL) * 86_400).round(3), "s")[0], time_format
     if time_format == "unix" or time_format in UNIX:
         return _unix_times(text, None if time_format == "unix" else time_format)
     if time_format is not None:
@@ -197,6 +301,8 @@ def _recognised(text, day_first, time_format, notes):
     filled = text.dropna()
     if not filled.empty and filled.str.fullmatch(_NUMBER).all():
         return _times_of_numbers(text, filled, notes)
+    if not filled.empty and filled.str.fullmatch(_DURATION).all():
+        return _counter(text.map(_number, na_action="ignore"), filled, notes)
     return _parse_times(text, day_first, notes)
 
 
@@ -213,7 +319,11 @@ def _times_of_numbers(text, filled, notes):
     if times is not None:
         notes.append(f"Times such as {filled.iloc[0]} were read as Unix time in {unit}.")
         return times, unit
-    numbers = numeric(text)
+    return _counter(numeric(text), filled, notes)
+
+
+def _counter(numbers, filled, notes):
+    """Return numbers that never fall, or never rise, as those of a counter."""
     steps = numbers.dropna().diff().dropna()
     if (steps >= 0).all() or (steps <= 0).all():
         notes.append(f"Times such as {filled.iloc[0]} are a counter, no dates (see `time_format`).")
@@ -274,6 +384,7 @@ def _parse_times(text, day_first, notes):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of `day_first`, which is said otherwise
         guessed = pd.tseries.api.guess_datetime_format(first, dayfirst=day_first)
+    guessed = guessed and guessed.replace("%B", "%b")  # May, after cleaning
     forms = ["ISO8601", *_forms(first, day_first, notes), *([[guessed]] if guessed else [])]
     for form in forms:
         times = _strptime(text, form) if isinstance(form, str) else _in_forms(text, form)[0]
@@ -293,10 +404,11 @@ def _cleaned(text, notes):
     if used:
         said = ", ".join(f"{name} = UTC{_ZONES[name]:+d}" for name in used)
         notes.append(f"Zones were taken as {said}; times are in UTC.")
-    later = text.str.contains(_HOUR_24).fillna(False).astype(int)
+    pairs = text.map(_cleaned_cell, na_action="ignore")
+    later = pairs.map(lambda pair: pair[1], na_action="ignore").fillna(0).astype(int)
     if later.any():
         notes.append(f"24:00 is 00:00 of the next day. Rows: {later.sum()}.")
-    return text.map(_clean, na_action="ignore"), later
+    return pairs.map(lambda pair: pair[0], na_action="ignore"), later
 
 
 def _forms(cell, day_first, notes):
@@ -321,9 +433,7 @@ def _forms(cell, day_first, notes):
     hour, end = ("%I", (half[0] if half[0] == " " else "") + "%p") if half else ("%H", "")
     end += "%z" if zone else ""
     clocks = (f"{gap}{hour}:%M:%S", f"{gap}{hour}:%M", f"{gap}{hour}:%M:%S.%f")
-    # May may be short for nothing; a day without a clock is midnight.
-    dates = [date, date.replace("%b", "%B")] if "may" in cell.lower() else [date]
-    return [[one + clock + end for clock in clocks] + [one] for one in dates]
+    return [[date + clock + end for clock in clocks] + [date]]  # without a clock it is midnight
 
 
 def _order(first, sign, second, third, day_first):
@@ -331,20 +441,18 @@ def _order(first, sign, second, third, day_first):
     if len(first) == 4 and first.isdigit():
         return ["%Y", _month(second), "%d"]
     if first.isalpha():
-        return [_month(first), "%d", _year(third)]
+        return ["%b", "%d", _year(third)]
     if int(first) > 31:
         return ["%y", _month(second), "%d"]
     if second.isalpha():
-        return ["%d", _month(second), _year(third)]
+        return ["%d", "%b", _year(third)]
     leading = (day_first or sign == "." or int(first) > 12) and int(second) <= 12
     return ["%d", "%m", _year(third)] if leading else ["%m", "%d", _year(third)]
 
 
 def _month(part):
     """Return the code of a month as it is written."""
-    if part.isdigit():
-        return "%m"
-    return "%b" if len(part) == 3 else "%B"
+    return "%m" if part.isdigit() else "%b"
 
 
 def _year(part):
@@ -356,7 +464,7 @@ def check_order(times, cells, path, beside=""):
     """Check that times increase; `beside` says what else may tell rows apart."""
     step = times.diff()
     zero = pd.Timedelta(0) if step.dtype.kind == "m" else 0
-    rule = "hold times in order, oldest first (see also `day_first`)"
+    rule = "hold times in order, oldest first (see also `day_first` and `sort`)"
     refuse_rows(step < zero, cells, path, rule)
     hint = beside or " See `repeated`, or `tag` if it has several series."
     refuse_rows(step == zero, cells, path, "hold each time only once", hint)

@@ -304,6 +304,36 @@ class Detector:
         """
         return self._each(series, self._flags)
 
+    def shuffled_scores(self, series, seed=0):
+        """Score a series whose values stand in random order, each column by itself.
+
+        The values are the same, what they have to do with each other is gone. A detector that
+        scores these rows no higher than the series has learned nothing but the size of values.
+
+        Parameters
+        ----------
+        series : DataFrame or Series of n_times rows
+        seed : int
+
+        Returns
+        -------
+        ndarray of n_rows float64
+            NaN as in `decision_function`.
+
+        Examples
+        --------
+        >>> wave = pd.Series(np.sin(np.arange(200) / 4), name="load")
+        >>> detector = Detector("pca", window=12, options={"n_components": 2}).fit(wave)
+        >>> detector.shuffled_scores(wave)[12:].mean() > 100 * detector.validation_scores_.mean()
+        True
+        """
+        pieces = self.preprocessing_.frames(self._rows(series, "series"))
+        values = np.concatenate([piece.to_numpy() for piece in pieces])
+        values = self._fitted.scaled(np.random.default_rng(seed).permuted(values, axis=0))
+        ends = np.cumsum([len(piece) for piece in pieces])[:-1]
+        found = [scoring.known_mean(self._fitted.row_parts(one)) for one in np.split(values, ends)]
+        return np.concatenate(found)
+
     def contributions(self, series):
         """Share of each sensor in a row's score.
 

@@ -29,7 +29,7 @@ REASONS = {
     "not_utf8": "no UTF-8 text",
     "columns": "not one cell under each name of the header, or a quote that is never closed",
     "header": "the header once more",
-    "comment": "a line above the header that begins with #, or with sep=",
+    "comment": "a line that begins with #, or above the header with sep=",
     "time": "no time that can be read",
     "number": "a sensor's cell that is neither a finite number nor empty",
     "future": "a time that has not come yet",
@@ -91,7 +91,7 @@ class Lines:
             self._held += piece
 
 
-def cells(line, sep=","):
+def cells(line, sep=",", encoding="utf-8"):
     r"""Return the cells of a line as texts.
 
     Parameters
@@ -99,6 +99,8 @@ def cells(line, sep=","):
     line : bytes or None
         Without its line end; None if it was too long to be held.
     sep : str, default=","
+    encoding : {"utf-8", "cp1252"}
+        Tried if the line is no UTF-8.
 
     Returns
     -------
@@ -119,18 +121,28 @@ def cells(line, sep=","):
     if b"\0" in line:
         raise BadLine("zero_byte")
     try:
-        text = line.decode("utf-8").removeprefix("\ufeff").rstrip("\r")
+        text = decoded(line, encoding).removeprefix("\ufeff").rstrip("\r")
     except UnicodeDecodeError as error:
         raise BadLine("not_utf8", f"byte {line[error.start]:#04x}") from error
     if not text.strip():
         raise BadLine("empty")
     if '"' not in text and "\r" not in text:  # much quicker, and the same
-        return [cell.strip() for cell in text.split(sep)]
+        return [cell.strip() for cell in (text.split() if sep == " " else text.split(sep))]
     try:
         (row,) = csv.reader([text], delimiter=sep, strict=True, skipinitialspace=True)
     except csv.Error as error:
         raise BadLine("columns", str(error)) from error
     return [cell.strip() for cell in row]
+
+
+def decoded(line, encoding):
+    """Return bytes as text: UTF-8, or else in another encoding if one is allowed."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        if encoding == "utf-8":
+            raise
+        return line.decode(encoding)
 
 
 class RowReader:
@@ -164,6 +176,13 @@ class RowReader:
         The lines above the header.
     where : list of (str, str), optional
         Columns and their cells: rows with others there are left out.
+    short : bool
+        Cells may be missing at the end of a row, as they were in training.
+    encoding : {"utf-8", "cp1252"}
+        Of text that is no UTF-8, if that is not an error.
+    tag, value : str, optional
+        Of a table in long format: the column that names the sensor of a row, and that of its
+        reading.
 
     Raises
     ------
@@ -194,15 +213,23 @@ class RowReader:
         header=(),
         skip_rows=0,
         where=(),
+        short=False,
+        encoding="utf-8",
+        tag=None,
+        value=None,
     ):
         try:
             self.sep = meaning.checked_separator(separator)
-            meaning.check_signs(decimal, thousands)
+            decimal, thousands = meaning.checked_signs(decimal, thousands)
             if isinstance(time_format, str) and time_format not in ("step", "ISO8601"):
                 check_time_format(time_format)
         except ValueError as error:
             raise ParameterError(str(error)) from error
         self.time, self.time_format = listed(time), time_format
+        self.short, self.encoding = bool(short), encoding
+        self.tag, self.value = tag or None, value
+        if self.tag and not value:
+            raise ParameterError(f"`value` must name a column where `tag` does. Received: {tag=}")
         self.skip_rows, self._where = operator.index(skip_rows), [(a, b) for a, b in where]
         self.sensors = listed(columns) or list(sensors)
         if len(self.sensors) != len(sensors):
@@ -237,8 +264,10 @@ class RowReader:
         try:
             if line and EXCEL.fullmatch(line):
                 raise BadLine("comment")
-            names = cells(line, self.sep)
-            uncommented = cells(line.lstrip(b'#" '), self.sep) if is_comment else names
+            names = cells(line, self.sep, self.encoding)
+            uncommented = names
+            if is_comment:
+                uncommented = cells(line.lstrip(b'#" '), self.sep, self.encoding)
         except BadLine as error:
             if known or error.reason in ("empty", "comment"):
                 raise
@@ -278,7 +307,10 @@ class RowReader:
             )
         self.header = list(header)
         self._time_at = [self.header.index(name) for name in self.time] or [0]
-        self._sensors_at = [self.header.index(name) for name in self.sensors]
+        if self.tag:
+            self._tag_at, self._value_at = map(self.header.index, (self.tag, self.value))
+        else:
+            self._sensors_at = [self.header.index(name) for name in self.sensors]
         self._where_at = [(self.header.index(name), cell) for name, cell in self._where]
 
     def row(self, line):
@@ -287,23 +319,35 @@ class RowReader:
         Returns
         -------
         (datetime.datetime, list of float) or None
-            None for a row that `where` leaves out; no time where rows are counted.
+            None for a row that `where` leaves out, or of a sensor that is not asked for; no time
+            where rows are counted. In long format None stands for the other sensors.
 
         Raises
         ------
         BadLine
             If it is no row.
         """
-        row = cells(line, self.sep)
+        row = cells(line, self.sep, self.encoding)
         if row == self.header or row in self.header_rows:
             raise BadLine("header")
         while len(row) > len(self.header) and not row[-1]:  # separators at the end
             row.pop()
+        if self.short and len(row) > 1:
+            row += [""] * (len(self.header) - len(row))
         if len(row) != len(self.header):
             raise BadLine("columns", f"{len(row)} cells under {len(self.header)} names")
         if self._where_at and any(row[at] != cell for at, cell in self._where_at):
             return None
-        time = self._read_time([row[at] for at in self._time_at])
+        try:
+            time = self._read_time([row[at] for at in self._time_at])
+        except BadLine as error:
+            raise (BadLine("comment") if line.startswith(b"#") else error) from None
+        if self.tag:
+            name = row[self._tag_at]
+            if name not in self.sensors:
+                return None
+            reading = self._read_number(row[self._value_at], self._value_at)
+            return time, [reading if one == name else None for one in self.sensors]
         if self._is_plain and b"_" not in line and line.isascii():
             with contextlib.suppress(ValueError):
                 values = [float(row[at]) for at in self._sensors_at]
@@ -312,7 +356,8 @@ class RowReader:
         return time, [self._read_number(row[at], at) for at in self._sensors_at]
 
     def _missing(self, names):
-        needed = [*self.time, *self.sensors, *(name for name, _ in self._where)]
+        sensors = [self.tag, self.value] if self.tag else self.sensors
+        needed = [*self.time, *sensors, *(name for name, _ in self._where)]
         return [name for name in needed if names.count(name) != 1]
 
     def _read_time(self, parts):
@@ -333,11 +378,11 @@ class RowReader:
         """Return a reading; Python's own extras, such as 1_000, are no numbers to anybody else."""
         if cell in self.missing:
             return math.nan
-        number = math.inf
+        number, bare = math.inf, meaning.bare(cell)
         if cell.lower() in meaning.TRUTH:
             number = meaning.TRUTH[cell.lower()]
-        elif self._number.fullmatch(cell):
-            number = float(meaning.plain(cell, self.decimal, self.thousands))
+        elif self._number.fullmatch(bare):
+            number = float(meaning.plain(bare, self.decimal, self.thousands))
         if not abs(number) <= LARGEST:
             raise BadLine("number", f"{cell[:SHOWN]!r} in column {self.header[at]!r}")
         return math.nan if number in self._absent else number

@@ -17,10 +17,12 @@ from pathlib import Path
 from lib.errors import DetectorError, ParameterError, did_you_mean
 from lib.stream import checkpoint, source
 from lib.stream.detection import AHEAD, GAP, Stream
+from lib.stream.joining import Join
 from lib.stream.prometheus import Metrics
 from lib.stream.row_parser import BadLine, Lines, RowReader
 
 EVERY = 0.5  # seconds between two states while rows wait to be read
+WAIT = 10.0  # seconds without a row after which no other row of the last time is waited for
 INTERRUPTED, NOTHING_READ = 130, 1
 STORED = (
     "separator",
@@ -33,6 +35,10 @@ STORED = (
     "header",
     "skip_rows",
     "where",
+    "short",
+    "encoding",
+    "tag",
+    "value",
 )
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -55,6 +61,10 @@ class Watch:
         Its `checkpoint.digest`.
     flags_only : bool
         Write no line for a row that is not flagged.
+    join : joining.Join, optional
+        Where rows of one time become one.
+    wait : float
+        Seconds of silence after which they do, at the latest.
     """
 
     def __init__(
@@ -69,7 +79,10 @@ class Watch:
         before=None,
         detector="",
         flags_only=False,
+        join=None,
+        wait=WAIT,
     ):
+        self.join, self.wait, self._heard = join, wait, time.monotonic()
         self.stream, self.reader, self.source, self.output = stream, reader, source, output
         self.metrics, self.state, self.flags_only = metrics, state, flags_only
         self.bad, self._pending, self._lines = Counter(), [], Lines()
@@ -105,6 +118,8 @@ class Watch:
                 self._read_rest()
                 break
             else:
+                if time.monotonic() - self._heard > self.wait:
+                    self._let_go()
                 self.commit()
                 stop.wait(self.source.pause)
             if reopen.is_set():
@@ -112,6 +127,8 @@ class Watch:
                 self.commit()
                 self.output.reopen()
                 self._is_stored = False
+        if not self.state:
+            self._let_go()
         self.commit()
 
     def commit(self):
@@ -129,6 +146,8 @@ class Watch:
         more = ""
         if counts["jumps"]:
             more += f"; {counts['jumps']} jumps in time, which later rows took back"
+        if counts["joined"]:
+            more += f"; {counts['joined']} rows joined with one of the same time"
         if counts["others"]:
             more += f"; {counts['others']} rows of other series"
         if counts["skipped"]:
@@ -146,7 +165,7 @@ class Watch:
         )
 
     def _read(self, chunk):
-        self._began = time.perf_counter()
+        self._began, self._heard = time.perf_counter(), time.monotonic()
         for line, size in self._lines.cut(chunk):
             self._take(line)
             self._offset += size
@@ -164,8 +183,12 @@ class Watch:
         if self._lines.rest:
             self._take(self._lines.last)
             self._score()
-            # A file's last line may get its end later; then what was said of it is taken back.
-            self._is_stored = not isinstance(self.source, source.Pipe)
+        # A file's last line may get its end later, or rows of the same time may follow; then what
+        # was said is taken back.
+        is_pipe = isinstance(self.source, source.Pipe)
+        is_stored = self._is_stored and not self._lines.rest
+        self._let_go()
+        self._is_stored = is_stored or not is_pipe
 
     def _take(self, line):
         self._number += 1
@@ -175,10 +198,41 @@ class Watch:
             found = self.reader.row(line)
             if found is None:
                 self.stream.counts["others"] += 1
-            elif not self._was_seen(found[0]):
+            elif self._was_seen(found[0]):
+                return
+            elif self.join:
+                self._hold(*found)
+            else:
                 self.stream.take(*found)
         except BadLine as error:
             self._pass_over(error, self._number)
+
+    def _hold(self, moment, values):
+        """Hold a row until those of its time are complete."""
+        if self.join.time not in (None, moment):
+            self._hand_on()
+        try:
+            self.join.add(moment, values, self._number)
+        except ValueError as error:
+            raise BadLine("repeated", str(error)) from error
+        if self.join.is_complete:
+            self._hand_on()
+
+    def _hand_on(self):
+        """Give the stream what the rows that are held make."""
+        line, rows = self.join.line, self.join.rows
+        try:
+            self.stream.take(*self.join.take())
+            self.stream.counts["joined"] += rows - 1
+        except BadLine as error:
+            self._pass_over(error, line, rows)
+
+    def _let_go(self):
+        """Wait no longer for another row of the last time."""
+        if self.join and self.join.time is not None:
+            self._hand_on()
+            self._score()
+            self._is_stored = False
 
     def _score(self):
         """Score the rows that were taken, and put their records and the bad lines in order."""
@@ -207,9 +261,9 @@ class Watch:
         self._is_catching_up = False
         return False
 
-    def _pass_over(self, error, number):
-        self.bad[error.reason] += 1
-        self.metrics.passed_over(error.reason)
+    def _pass_over(self, error, number, rows=1):
+        self.bad[error.reason] += rows
+        self.metrics.passed_over(error.reason, rows)
         record = {"error": error.reason, "line": number, "seen": str(error)}
         record = {name: value for name, value in record.items() if value != ""}
         if self.stream.resample:
@@ -218,6 +272,7 @@ class Watch:
 
     def _begin_anew(self):
         """Begin with the header of another file, or of the one that was written anew."""
+        self._let_go()
         if self.source.lost and self._offset:
             say(
                 "warning: the input is not the one that was read so far, or was written anew; "
@@ -243,6 +298,7 @@ class Watch:
             "before": self.stream.before,
             "counts": self.stream.counts,
             "bad": self.bad,
+            "open": self.join and self.join.said,
             "output": self.output.place,
         }
 
@@ -263,6 +319,10 @@ class Watch:
         )
         begins_anew = not self.source.offset and bool(before["recent"])
         self._is_catching_up = place["catching_up"] or begins_anew
+        if self.join and before.get("open"):
+            self.join.restore(before["open"])
+            if not self.source.offset:  # rows of this time may come once more
+                self._let_go()
 
 
 def run(
@@ -277,6 +337,7 @@ def run(
     ahead=AHEAD,
     flags_only=False,
     expected=False,
+    wait=WAIT,
     port=None,
     host="127.0.0.1",
     **reading,
@@ -296,7 +357,7 @@ def run(
         Wait for more at the end of the file.
     angles, gap, ahead, expected
         As in `detection.Stream`.
-    flags_only
+    flags_only, wait
         As in `Watch`.
     port : int, optional
         Where to serve metrics for Prometheus; by default they are not served.
@@ -321,7 +382,9 @@ def run(
     output = None if str(output) == "-" else output  # standard output, as by default
     _check_files(folder, path, output, state, follow)
     digest = checkpoint.digest(folder)
-    stream, reader = _prepared(folder, reading, angles, gap, ahead, expected)
+    if not wait >= 0:
+        raise ParameterError(f"`wait` must be 0 or above. Received: {wait=}")
+    stream, reader, join = _prepared(folder, reading, angles, gap, ahead, expected)
     metrics = Metrics(stream.detector.threshold_, stream.sensors)
     with contextlib.ExitStack() as stack:
         if state:
@@ -343,6 +406,8 @@ def run(
             before=before,
             detector=digest,
             flags_only=flags_only,
+            join=join,
+            wait=wait,
         )
         say(f"watching: {path}, with {stream.detector!r}")
         watch.run(stop, reopen)
@@ -361,36 +426,27 @@ def _prepared(folder, given, *options):
 
     detector = Detector.load(folder)
     given = {name: value for name, value in given.items() if value is not None}
-    stored = _as_trained(detector.reading_)
+    trained = detector.reading_
+    stored = {name: trained[name] for name in STORED if name in trained}
     reading = stored | ({"header": ()} if "names" in given else {}) | given
-    stream = Stream(detector, *options, counter=reading.get("time_format") in ("counter", "step"))
+    counted = reading.get("time_format") in ("counter", "step")
+    stream = Stream(detector, *options, counter=counted)
+    if not trained.get("in_order", True):
+        say(
+            "warning: the training rows did not stand in the order of their times, oldest first; "
+            "rows of a stream that come late are left out and counted"
+        )
     try:
-        return stream, RowReader(stream.sensors, **reading)
+        reader = RowReader(stream.sensors, **reading)
+        statistic = trained.get("repeated", "refuse")
+        joins = reader.tag or statistic not in ("refuse", "first")
+        if reader.time_format == "step" or not joins:
+            return stream, reader, None
+        return stream, reader, Join(len(stream.sensors), statistic.replace("refuse", ""))
     except (TypeError, AttributeError) as error:
         raise DetectorError(
             f"{folder} must say how its training rows were read. Received: {stored}"[:500]
         ) from error
-
-
-def _as_trained(reading):
-    """Return the options of `RowReader` under which the file of the training rows was read.
-
-    Raises
-    ------
-    ParameterError
-        If the file was in long format, which has no row of all sensors.
-    """
-    if reading.get("tag"):
-        raise ParameterError(
-            f"The detector was trained on a file in long format, with a sensor's name in each row "
-            f"({reading['tag']!r}); the input must have a column for each sensor"
-        )
-    if reading.get("repeated", "refuse") not in ("refuse", "first"):
-        say(
-            f"warning: rows with the same time became one in training ({reading['repeated']}); "
-            f"here only the first of them counts"
-        )
-    return {name: reading[name] for name in STORED if name in reading}
 
 
 def _opened(stack, path, follow, output, before):

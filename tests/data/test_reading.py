@@ -284,7 +284,7 @@ def test_lines_are_counted_right_after_repeated_times(tmp_path):
 
 @pytest.mark.parametrize("separator", ["", ", ", None, 3, "é"])
 def test_separator_must_be_one_character(tmp_path, separator):
-    message = r"`separator` must be one character, 'tab' or 'auto'\. Received: separator="
+    message = r"`separator` must be one character, 'tab', 'space' or 'auto'\. Received: separator="
     with pytest.raises(ValueError, match=message):
         read_csv(write(tmp_path, daily()), separator=separator)
 
