@@ -117,6 +117,7 @@ def save(course):
 ASKED = os.environ.get("LIB_TRAINER")
 TRAIN_IN_KERAS = (
     "notebooks/",
+    "tests/course/test_exercises.py",
     "tests/course_notebooks/test_price_feed_project.py",
     "tests/numpy_lstm/",
     "tests/test_",
