@@ -10,7 +10,7 @@ import os
 from functools import cache
 
 import pytest
-from places import ROOT
+from xdist.scheduler import LoadFileScheduling
 
 from lib.course import fingerprints, notebooks, outputs, parameters
 
@@ -173,16 +173,46 @@ SLOW = (
 )
 
 
+# Each of these runs a solution notebook: they are spread over the workers, as notebooks are.
+TRIALS = "tests/course/test_exercises.py::test_checks_tell_nothing_from_wrong_from_right["
+# The longest files of those that are quick test by test.
+LONG = (
+    "tests/detectors/test_contract.py",
+    "tests/numpy_lstm/",
+    "tests/test_models.py",
+    "tests/test_training.py",
+)
+
+
+class ByFile(LoadFileScheduling):
+    """A file stays with one worker; each solution is a file of its own."""
+
+    def _split_scope(self, nodeid):
+        return nodeid if nodeid.startswith(TRIALS) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Take our own scheduler where `pyproject.toml` has its way."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items):
     """Mark what is slow; begin with the longest, so that no worker ends long after the others."""
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: _expected_seconds(item.path), reverse=True)
+    items.sort(key=_expected_seconds, reverse=True)
+
+
+def _expected_seconds(item):
+    if item.nodeid.startswith(TRIALS):
+        return item.callspec.params["solution"].budget or 30
+    if item.path.suffix == ".ipynb":
+        return _budget(item.path)
+    file = item.nodeid.partition("::")[0]
+    return 30 if file.startswith(SLOW) else 10 if file.startswith(LONG) else 0
 
 
 @cache
-def _expected_seconds(path):
-    if path.suffix == ".ipynb":
-        return notebooks.describe(path).budget or 60
-    return 30 if path.relative_to(ROOT).as_posix().startswith(SLOW) else 0
+def _budget(path):
+    return notebooks.describe(path).budget or 60

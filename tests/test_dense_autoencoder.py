@@ -18,8 +18,7 @@ def dense_parameters(*widths):
     return sum(a * b + b for a, b in itertools.pairwise(widths))
 
 
-@pytest.mark.parametrize("n_features", [1, 3])
-@pytest.mark.parametrize("units", [(), (5,), (6, 4), [6, 4, 3]])
+@pytest.mark.parametrize(("units", "n_features"), [((), 1), ((5,), 3), ([6, 4, 3], 1)])
 def test_shapes_and_parameters(units, n_features):
     model = BUILD(7, n_features, units=units, latent=2)
     assert model.input_shape == model.output_shape == (None, 7, n_features)

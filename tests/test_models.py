@@ -32,8 +32,7 @@ def weights_of(model):
 # Sizes
 
 
-@pytest.mark.parametrize("n_features", [1, 3, 6])
-@pytest.mark.parametrize(("latent", "units"), [(1, 1), (8, 16), (16, 8), (32, 64), (64, 64)])
+@pytest.mark.parametrize(("latent", "units", "n_features"), [(1, 1, 1), (8, 16, 3), (64, 32, 6)])
 def test_both_networks_have_the_same_number_of_parameters(latent, units, n_features):
     by_hand = (
         lstm_parameters(n_features, latent)
@@ -46,17 +45,17 @@ def test_both_networks_have_the_same_number_of_parameters(latent, units, n_featu
     assert autoencoder.count_params() == by_hand
 
 
-@pytest.mark.parametrize(("latent", "units"), [(16, 32), (64, 64)])
-def test_a_longer_horizon_stays_within_five_percent(latent, units):
+def test_a_longer_horizon_stays_within_five_percent():
+    latent, units = 16, 32
     forecaster = FORECASTER(30, units=(latent, units), horizon=5)
     autoencoder = AUTOENCODER(30, units=units, latent=latent)
     assert forecaster.count_params() == pytest.approx(autoencoder.count_params(), rel=0.05)
     assert forecaster.count_params() - autoencoder.count_params() == (units + 1) * 4
 
 
-@pytest.mark.parametrize("n_features", [1, 4])
-@pytest.mark.parametrize("horizon", [1, 5])
-@pytest.mark.parametrize("units", [(3,), (3, 2), [4, 3, 2]])
+@pytest.mark.parametrize(
+    ("units", "horizon", "n_features"), [((3,), 5, 4), ((3, 2), 1, 4), ([4, 3, 2], 5, 1)]
+)
 def test_forecaster_shapes(units, horizon, n_features):
     model = FORECASTER(7, n_features, units=units, horizon=horizon)
     assert model.input_shape == (None, 7, n_features)
@@ -65,8 +64,7 @@ def test_forecaster_shapes(units, horizon, n_features):
     assert [layer.units for layer in lstms] == list(units)
 
 
-@pytest.mark.parametrize("n_features", [1, 4])
-@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize(("depth", "n_features"), [(1, 4), (3, 1)])
 def test_autoencoder_shapes(depth, n_features):
     model = AUTOENCODER(7, n_features, units=3, latent=2, depth=depth)
     assert model.input_shape == model.output_shape == (None, 7, n_features)
@@ -76,8 +74,9 @@ def test_autoencoder_shapes(depth, n_features):
     assert lstms == [3] * (depth - 1) + [2] + [3] * depth
 
 
-@pytest.mark.parametrize("patch", [1, 2, 6])
-@pytest.mark.parametrize("kind", ["lstm_autoencoder", "gru_autoencoder", "lstm_combined"])
+@pytest.mark.parametrize(
+    ("kind", "patch"), [("lstm_autoencoder", 6), ("gru_autoencoder", 2), ("lstm_combined", 3)]
+)
 def test_a_window_in_patches(kind, patch):
     widths = {"units": 4, "latent": 3, "patch": patch}
     widths |= {"horizon": 2 * patch} if kind == "lstm_combined" else {}
@@ -101,9 +100,8 @@ def test_every_builder_counts_its_parameters_and_knows_its_output(kind):
     assert model.output_shape == (None, options.get("horizon", 11), 2)
 
 
-@pytest.mark.parametrize("patch", [1, 3])
-def test_a_forecaster_of_patches(patch):
-    options = {"units": (3, 4), "patch": patch, "horizon": 6}
+def test_a_forecaster_of_patches():
+    options = {"units": (3, 4), "patch": 3, "horizon": 6}
     model = FORECASTER(12, 2, **options)
     assert model.output_shape == (None, 6, 2)
     expected = models.count_parameters("lstm_forecaster", 12, 2, **options)
@@ -214,7 +212,7 @@ def test_the_loss_refuses_a_target_of_another_shape(shape):
         models.SameShapeLoss("mae")(np.zeros(shape, "float32"), np.zeros((16, 30, 1), "float32"))
 
 
-@pytest.mark.parametrize("shape", [(16,), (16, 1), (16, 1, 1), (16, STEPS)])
+@pytest.mark.parametrize("shape", [(16,), (16, 1, 1)])
 def test_a_target_of_another_shape_is_an_error_in_plain_keras_too(shape):
     model = small(AUTOENCODER)
     before = weights_of(model)
@@ -386,9 +384,10 @@ def test_what_a_missing_target_would_have_been_does_not_matter():
 CONV = models.build_conv_autoencoder
 
 
-@pytest.mark.parametrize("n_features", [1, 6])
-@pytest.mark.parametrize("window", [2, 3, 7, 30, 31, 208])
-@pytest.mark.parametrize("filters", [(4,), (4, 3), [4, 3, 2]])
+@pytest.mark.parametrize(
+    ("window", "filters", "n_features"),
+    [(2, (4,), 1), (3, [4, 3, 2], 6), (7, (4, 3), 1), (30, [4, 3, 2], 6), (31, (4, 3), 1)],
+)
 def test_conv_autoencoder_shapes(window, filters, n_features):
     model = CONV(window, n_features, filters=filters, kernel=3, latent=5)
     assert model.input_shape == model.output_shape == (None, window, n_features)
@@ -430,8 +429,11 @@ def test_a_conv_autoencoder_of_no_use_is_refused(options, message):
         CONV(**{"window": 8, **options})
 
 
-@pytest.mark.parametrize("rate", [0, -1e-3, float("nan"), float("inf"), "fast", None, True])
-@pytest.mark.parametrize("builder", [FORECASTER, AUTOENCODER, CONV])
+@pytest.mark.parametrize(
+    ("builder", "rate"),
+    [(models.build_dense_autoencoder, rate) for rate in (-1e-3, float("nan"), "fast", None, True)]
+    + [(builder, 0) for builder in (FORECASTER, AUTOENCODER, CONV)],
+)
 def test_a_learning_rate_of_no_use_is_refused(builder, rate):
     with pytest.raises(ValueError, match="`learning_rate` must be a positive number"):
         builder(STEPS, learning_rate=rate)

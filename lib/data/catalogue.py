@@ -30,8 +30,8 @@ def load(name):
     Parameters
     ----------
     name : str
-        One of the names that `catalogue`, `lib.data.downloads.listing` or `lib.data.ucr.series`
-        list.
+        One of the names that `catalogue`, `lib.data.downloads.entries` or `lib.data.ucr.series`
+        have.
 
     Returns
     -------

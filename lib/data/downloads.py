@@ -10,8 +10,6 @@ import os
 import tomllib
 from pathlib import Path
 
-import pandas as pd
-
 from lib.data.reading import read_csv
 from lib.errors import DataError
 
@@ -118,27 +116,6 @@ def is_here(part):
     return path.is_file() and is_right(path.read_bytes(), part)
 
 
-def listing():
-    """List the series that can be fetched.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each: `name`, `title`, `rows`, `bytes` (of its own file), `licence`, and
-        `here`, whether `lib.data.catalogue.load` would find it.
-
-    Examples
-    --------
-    >>> listing().columns.tolist()
-    ['name', 'title', 'rows', 'bytes', 'licence', 'here']
-    """
-    rows = [
-        {"name": name, **entry, "here": all(map(is_here, parts(entry)))}
-        for name, entry in entries().items()
-    ]
-    return pd.DataFrame(rows)[["name", "title", "rows", "bytes", "licence", "here"]]
-
-
 def check(name, entry):
     """Raise what `read` raises if a file of a series is missing, or is another one."""
     for part in parts(entry):
@@ -159,7 +136,7 @@ def read(name):
     Parameters
     ----------
     name : str
-        One that `listing` names.
+        One of `entries`.
 
     Returns
     -------

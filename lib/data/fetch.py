@@ -71,9 +71,10 @@ def overview():
         shared, here = downloads.family(name), (downloads.folder() / part["file"]).is_file()
         size = f"{part['bytes'] / 1e6:.0f} MB"
         rows.append((name, shared["title"], size, shared["licence"], "yes" if here else "no"))
-    for one in downloads.listing().itertuples():
-        size = f"{one.bytes / 1e6:.2f} MB"
-        rows.append((one.name, one.title, size, one.licence, "yes" if one.here else "no"))
+    for name, one in downloads.entries().items():
+        here = all(map(downloads.is_here, downloads.parts(one)))
+        size = f"{one['bytes'] / 1e6:.2f} MB"
+        rows.append((name, one["title"], size, one["licence"], "yes" if here else "no"))
     return rows
 
 
@@ -83,7 +84,7 @@ def fetch(name):
     Parameters
     ----------
     name : str
-        A name that `lib.data.downloads.listing` holds, or a family that is one archive.
+        One of `lib.data.downloads.entries`, or a family that is one archive.
 
     Returns
     -------

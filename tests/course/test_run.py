@@ -216,7 +216,7 @@ def test_results_that_cannot_be_kept_are_refused_before_any_kernel(save, monkeyp
     assert "`output` must be a folder that can be written to" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_closed_streams_do_not_matter(closed, save, tmp_path):
     if os.name == "nt":
         pytest.skip("no such shell")
@@ -226,14 +226,6 @@ def test_closed_streams_do_not_matter(closed, save, tmp_path):
     assert done.returncode == 0, done
     assert b"Traceback" not in done.stderr
     assert printed(tmp_path / "out" / "notebooks" / "91_other.ipynb") == ["5\n"]
-
-
-def test_without_docstrings_the_command_line_is_the_same(monkeypatch, capsys):
-    environment = {**os.environ, "PYTHONOPTIMIZE": "2"}
-    words = [sys.executable, "-m", "lib", "list", "05"]
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert main(["list", "05"]) == 0
-    assert done.stdout == capsys.readouterr().out
 
 
 def test_two_runs_in_one_folder_leave_whole_files(save, tmp_path):

@@ -41,8 +41,11 @@ def one(request):
     return fitted(request.param, smooth=2, balance=True)
 
 
-@pytest.mark.parametrize("size", [1, 7, 60])
-@pytest.mark.parametrize("rows", [GAPS, HOLES], ids=["whole", "holes"])
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(HOLES, 1), (GAPS, 7), (HOLES, 60)],
+    ids=["one by one", "seven, whole", "sixty"],
+)
 def test_at_once_in_chunks_and_one_by_one(one, size, rows):
     one.reset()
     starts = range(0, len(rows), size)

@@ -88,21 +88,6 @@ def test_a_loaded_detector_goes_on(folder, one, tmp_path):
     assert loaded.fit(SERIES).threshold_ == one.threshold_
 
 
-@pytest.mark.parametrize(
-    ("kind", "network"),
-    [
-        ("lstm_forecaster", {"units": (3, 2), "dropout": 0.2}),
-        ("lstm_autoencoder", {"units": 3, "latent": 2, "depth": 2, "loss": "mse"}),
-        ("dense_autoencoder", {"units": (), "latent": 2}),
-        ("conv_autoencoder", {"filters": (3,), "kernel": 3, "activation": "tanh"}),
-    ],
-)
-def test_every_kind_is_stored(kind, network, tmp_path):
-    saved = Detector(kind, WINDOW, options=network, epochs=1).fit(SERIES)
-    saved.save(tmp_path / "detector")
-    assert is_the_same(Detector.load(tmp_path / "detector"), saved)
-
-
 def test_the_json_can_be_read(folder, one):
     header = json.loads((folder / "detector.json").read_text(encoding="utf-8"))
     assert sorted(path.name for path in folder.iterdir()) == ["detector.json", "model.keras"]
