@@ -79,7 +79,7 @@ BAD_FILES = {
                  "column 'close' must vary, or there is nothing to learn. Received: 7 in every"),
     "too few rows": (daily(), {"min_rows": 30}, "at least 30 rows of data. Received: 28."),
     "unsorted": (daily({9: "2019-01-08,1"}), {"time": "date"},
-                 "oldest first (see also `day_first` and `sort`). Received: '2019-01-08' in line 9."),
+                 "first (see also `day_first` and `sort`). Received: '2019-01-08' in line 9."),
     "newest first, but for one": (lines(["2020-01-03,1", "2020-01-02,2", "2020-01-04,3"]),
                                   {"time": "date"}, "'2020-01-02' in line 3."),
     "duplicate time": (daily({9: "2020-01-07,1"}), {"time": "date"},
@@ -497,7 +497,7 @@ def test_a_cell_of_the_header_stands_for_the_columns_under_it(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["2024-01-02 0{0}:00-0{1}:00".format(i, i + 1) for i in range(1, 9)], "and not intervals"),
+        ([f"2024-01-02 0{i}:00-0{i + 1}:00" for i in range(1, 9)], "and not intervals"),
         ([f"2024-01-{d:02} 10:00{'-05:00' if d > 9 else ''}" for d in range(1, 20)],
          "an offset from UTC at each time or at none"),
         ([f"{h % 24:02}:00:00" for h in range(50)], "A time of day needs its date"),

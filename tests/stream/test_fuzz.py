@@ -77,7 +77,8 @@ def test_a_line_is_a_row_or_has_its_reason(sep, form, signs, rows, raw):
 def check_refusal(error):
     """One sentence of a known kind, that no cell makes too long to read."""
     known = isinstance(error, BadLine | DataError | ParameterError)
-    assert known or "`time_format` must be" in str(error), repr(error)
+    known |= re.match(r"`(time_format|time)` must", str(error)) is not None
+    assert known, repr(error)
     assert not isinstance(error, BadLine) or error.reason in REASONS
     assert "\n" not in str(error)
     assert len(str(error)) < 1500
@@ -167,7 +168,7 @@ def by_chance(chance):
     for time in written:
         numbers = [f"{chance.uniform(-99, 99):.2f}".replace(".", decimal) for _ in range(width)]
         rows.append([time, *numbers])
-    for _ in range(chance.randrange(3)):  # cells of another kind
+    for _ in range(chance.choice([0, 0, 1, 2])):  # cells of another kind
         rows[chance.randrange(len(rows))][chance.randrange(1 + width)] = chance.choice(ODD)
     for _ in range(chance.choice([0, 0, 1])):  # and lines
         line = chance.choice([[""], ["#", "a"], ["Total"], ["---"], rows[0], rows[-1], ["a"] * 9])
@@ -185,7 +186,7 @@ def by_chance(chance):
     more = {"repeated": chance.choice(["first", "mean"]), "missing": "?,-999", "sort": True,
             "thousands": ",", "day_first": True, "skip_rows": 1, "names": "time,x", "tag": "x",
             "where": "x=1", "exclude": "y", "column": "x"}  # fmt: skip
-    return data, options | {name: more[name] for name in more if chance.random() < 0.07}
+    return data, options | {name: more[name] for name in more if chance.random() < 0.04}
 
 
 def misread(frame, data):
