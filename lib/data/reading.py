@@ -570,10 +570,11 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
         reading["in_order"] = bool(times.is_monotonic_increasing)
         rows.attrs["clock"] = " ".join(clock)
         if tag is not None:
+            used = {"column": column, "exclude": exclude, "repeated": repeated}
             table, rows, reading["value"], joined = _pivot(
-                table, rows, tag, value, clock, repeated, path, notes
+                table, rows, tag, value, clock, path, notes, **used
             )
-            clock, dropped = [], dropped + joined
+            clock, exclude, dropped = [], (), dropped + joined
         else:
             without = table.drop(columns=listed(exclude, table.columns), errors="ignore")
             _check_long(without, times, clock, column, path)
@@ -885,9 +886,8 @@ def _remedy(cell):
         return " Pass thousands=',' or decimal=',', whichever it means."
     if re.fullmatch(r"[-+]?\d*,\d+", cell.strip()):
         return " Pass decimal=','."
-    return (
-        f" Pass missing={cell.strip()!r} if it marks a missing reading." if len(cell) < 20 else ""
-    )
+    is_mark = len(cell) < 20 and not re.search("[0-9]", cell)
+    return f" Pass missing={cell.strip()!r} if it marks a missing reading." if is_mark else ""
 
 
 def _note_markers(frame, notes):
@@ -984,20 +984,17 @@ def _apart(values, tags):
     return bool((ends["low"].to_numpy()[1:] > ends["high"].to_numpy()[:-1]).any())
 
 
-def _pivot(table, rows, tag, value, clock, repeated, path, notes):
+def _pivot(table, rows, tag, value, clock, path, notes, *, column, exclude, repeated):
     """Return one column for each tag and one row for each time, `value`, and the rows joined."""
     (tag,) = _require([tag], table.columns, path)
     (value,) = _require([value or _only_numbers(table, [*clock, tag], path)], table.columns, path)
-    tags = table[tag]
-    refuse_rows(tags.isna(), tags, path, "name a series in each line")
-    if tags.nunique() > 1000:
-        refuse(f"{path}: column {tag!r}", "name at most 1,000 series", tags.nunique())
-    tags = tags.astype("str").str.strip()
-    texts = [name for name, cells in table[value].groupby(tags) if _is_text(cells)]
-    if texts and len(texts) < tags.nunique():
-        notes.append(f"Series left out, as they hold text: {quoted(texts)}.")
-        keep = ~tags.isin(texts)
-        table, rows, tags = table[keep], rows[keep], tags[keep]
+    refuse_rows(table[tag].isna(), table[tag], path, "name a series in each line")
+    if table[tag].nunique() > 1000:
+        refuse(f"{path}: column {tag!r}", "name at most 1,000 series", table[tag].nunique())
+    tags = table[tag].astype("str").str.strip()
+    # A time at which only others have a reading is none of theirs.
+    keep = tags.isin(_wanted_tags(tags, table[value], column, exclude, path, notes))
+    table, rows, tags = table[keep], rows[keep], tags[keep]
     keys = [rows["time"].rename("time"), tags.rename("tag")]
     again = pd.concat(keys, axis=1).duplicated()
     if repeated == "refuse":
@@ -1011,6 +1008,19 @@ def _pivot(table, rows, tag, value, clock, repeated, path, notes):
     wide.columns = [str(name) for name in wide.columns]
     first = rows.drop_duplicates("time").sort_values("time")
     return wide.set_axis(first.index), first, value, int(again.sum())
+
+
+def _wanted_tags(tags, cells, column, exclude, path, notes):
+    """Return the series that are asked for, all of which exist; by default those of numbers."""
+    known = sorted(set(tags))
+    if column:
+        return _require(listed(column, known), known, path)
+    texts = [name for name, values in cells.groupby(tags) if _is_text(values)]
+    texts = texts if len(texts) < len(known) else []  # else the error says what they hold
+    if texts:
+        notes.append(f"Series left out, as they hold text: {quoted(texts)}.")
+    without = {*texts, *_require(listed(exclude, known), known, path)}
+    return [name for name in known if name not in without]
 
 
 def _only_numbers(table, others, path):

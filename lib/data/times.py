@@ -66,6 +66,7 @@ _CLEANING = [
     (r"^(\d{4})M(\d\d)$", r"\1-\2"),
     (r"^(\d\d?)\. (?=[^\W\d_])", r"\1 "),
     (_NAMED, lambda found: _ENGLISH[_STARTS[found[1].lower()]]),
+    (rf"^(\d{{4}})[-/. ]({MONTH})$", r"\2 \1"),
     (r"^(\d\d?/[A-Z][a-z]+/\d{4}):", r"\1 "),
     (r"(?<=\d)_(?=\d)", " "),
     (
@@ -95,6 +96,7 @@ _CLEANING = [
 UNIX = {"s": (1, 10**8), "ms": (10**3, 10**11), "us": (10**6, 10**14), "ns": (10**9, 10**17)}
 EXCEL = 25_569  # 1970 in days of a spreadsheet
 _DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+YEARS = (1700, 9999)  # what every version of pandas and of Python can hold as a time
 EPOCH = datetime.datetime(1970, 1, 1)
 MOST_OFFSETS = 4  # from UTC, in one column: two of summer and winter, of two zones
 
@@ -262,6 +264,8 @@ def read_times(values, path, day_first, time_format, notes):
     """
     text = values.astype("str").str.strip().where(values.notna())
     times, form = _recognised(text, day_first, time_format, notes)
+    if times is not None and times.dtype.kind == "M":
+        times = times.where(times.dt.year.between(*YEARS))
     if times is None:
         times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
     if time_format is None:

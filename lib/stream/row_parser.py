@@ -13,11 +13,10 @@ import re
 
 from lib.data import cells as meaning
 from lib.data.cells import LARGEST, listed
-from lib.data.times import check_time_format, read_time
+from lib.data.times import YEARS, check_time_format, read_time
 from lib.errors import ParameterError, did_you_mean
 
 MAX_BYTES = 1 << 16  # of a line: a thousand sensors fit
-EARLIEST = 1700  # year; what every version of pandas can hold as a time
 SHOWN = 60  # characters of a bad cell that a report repeats
 EXCEL = re.compile(rb'"?sep=."?\s*')  # a line for Excel above the header
 
@@ -370,7 +369,7 @@ class RowReader:
             time = read_time(cell, self.time_format)
         except (ValueError, OverflowError) as error:
             raise BadLine("time", repr(cell[:SHOWN])) from error
-        if time.year < EARLIEST:
+        if time.year < YEARS[0]:
             raise BadLine("time", repr(cell[:SHOWN]))
         return time
 

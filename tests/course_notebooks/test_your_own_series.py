@@ -151,7 +151,8 @@ def test_a_fault_is_flagged_and_everything_is_kept(tmp_path, capsys):
         loaded.decision_function(rows).loc[flags.index], flags["score"], rtol=1e-5
     )
     said = capsys.readouterr().out
-    assert "VERDICT: no objection" in said
+    assert "* a threshold from 50 scores; fewer than 100" in said
+    assert "learned: what is flagged" not in said
     assert f"{found['both'].sum()} rows are flagged by both" in said
 
 
@@ -265,31 +266,46 @@ def unix(n_rows=120):
 PLAIN = rows_of("%Y-%m-%d")
 FILES = {
     "12-hour clock": [*rows_of("%m/%d/%y 11:30 PM")],
+    "months in other": [line.replace("Mar", "März") for line in rows_of("%d. %b %Y")],
     "any other form": [line.replace(", ", "; ") for line in rows_of("%d of %m; %Y")],
     "date and time of day": [
         "Date,Time,x", *(line.replace("T", ",", 1) for line in rows_of("%Y-%m-%dT06:00:00")[1:]),
     ],
     "Unix time": unix(),
     "a counter": ["time,x", *(f"{i},{i % 7}" for i in range(120))],
+    "days of a": ["time,x", *(f"{45292 + i / 2},{i % 7}" for i in range(120))],
     "three header rows": ["# by a logger", "time,x", "s,degC", *PLAIN[1:]],
+    "a price downloader's": [
+        "Price,Close,Open", "Ticker,XYZ,ABC", "Date,,",
+        *(f"{line},3{i % 3}" for i, line in enumerate(PLAIN[1:])),
+    ],
     "titles above": ["Station 5", "", *PLAIN],
     "no header line": PLAIN[1:],
     "semicolons": [line.replace(",", ";").replace(".", ",") for line in PLAIN],
     "thousands": ["time;x", *(f"{line[:10]};1.{200 + i},5" for i, line in enumerate(PLAIN[1:]))],
+    "currencies and": [*PLAIN[:50], *(f"{line[:11]}${line[11:]} " for line in PLAIN[50:])],
     "`?` or `-999`": [*PLAIN[:50], "2024-02-19,?", "2024-02-20,-999", *PLAIN[52:]],
-    "`N/A`, `None`": [*PLAIN[:50], "2024-02-19,N/A", "2024-02-20,None", *PLAIN[52:]],
+    "`N/A`, `None`": [
+        *PLAIN[:50], "2024-02-19,N/A", "2024-02-20,None", *PLAIN[52:-2], "2024-04-28,-",
+        "2024-04-29,#DIV/0!",
+    ],
     "zones and offsets": [
         *rows_of("%Y-%m-%d 10:00 CET")[:60],
         *rows_of("%Y-%m-%d 10:00+02:00")[60:],
     ],
     "UTF-8 with": ["\ufefftime,x", *PLAIN[1:]],
     "units or tickers": ["time,x", "UTC,degC", *PLAIN[1:60], PLAIN[0], *PLAIN[60:], "Total,2400"],
+    "blank lines": [*PLAIN[:50], "", "-----", "# restarted", *PLAIN[50:]],
     "newest row first": [PLAIN[0], *reversed(PLAIN[1:])],
+    "rows in any": [PLAIN[0], *PLAIN[60:], *PLAIN[1:60]],
     "constant, text": [
         "time,x,valve,site,row,spare",
         *(f"{line},7,north,{i},{i % 3}" for i, line in enumerate(PLAIN[1:])),
     ],
     "a name with commas": ['time,"Temp, °C"', *PLAIN[1:]],
+    "columns that are": [
+        "time,x,weather", *(f"{line},{i % 9}" for i, line in enumerate(PLAIN[1:])),
+    ],
     "several rows with": [PLAIN[0], *(line for line in PLAIN[1:] for _ in range(2))],
     "single events": [
         "time,x", *(f"2024-01-01 {i // 60:02}:{i // 3 % 20:02}:00,{i % 5}" for i in range(900)),
@@ -300,6 +316,11 @@ FILES = {
     "long format": [
         "time,tag,value",
         *(f"{line[:10]},{tag},{line[11:]}" for line in PLAIN[1:] for tag in ("heat", "load")),
+    ],
+    "long format, each": [
+        "time,tag,value",
+        *(f"{line[:10]} {hour}:00,{tag},{more}{line[11:]}" for line in PLAIN[1:]
+          for tag, hour, more in (("heat", "09", ""), ("load", "17", "3"))),
     ],
     "several machines": [
         "time,machine,x",
@@ -329,8 +350,9 @@ def test_each_row_of_the_table_is_read_as_it_says(start, command, tmp_path, caps
         given[name] = parameters.find(NAME, name).parse(value)
     found = execute(until="rows", csv=str(path), **given)
     series, said = found["series"], capsys.readouterr().out
-    sensors = {"a name with": ["Temp, °C"], "long format": ["heat", "load"]}
-    sensors |= {"no header": ["temperature"]}
+    sensors = {"a name with": ["Temp, °C"], "long format": ["heat", "load"],
+               "columns that": ["x", "weather"]}
+    sensors |= {"no header": ["temperature"], "a price": ["Close"]}
     expected = next((names for key, names in sensors.items() if start.startswith(key)), ["x"])
     if start.startswith("constant") and not command.startswith("-p exclude"):
         expected = ["x", "spare"]
@@ -349,9 +371,9 @@ def test_without_the_option_the_error_names_it(tmp_path):
     for start, command in zip(FILES, (found[0] for found in table().values()), strict=True):
         option = command.split(" ")[1] if command else ""
         if option not in ("time_format", "skip_rows", "names", "thousands", "missing", "repeated",
-                          "max_gap", "tag", "group"):  # fmt: skip
+                          "max_gap", "tag", "group", "sort"):  # fmt: skip
             continue
-        if start in ("Unix time", "a counter"):
+        if start in ("Unix time", "a counter", "titles above", "days of a"):
             continue
         path = tmp_path / "my.csv"
         path.write_text("\n".join(FILES[start]) + "\n", encoding="utf-8")
@@ -423,6 +445,38 @@ def test_a_rule_without_values_ends_no_run(tmp_path):
     assert not found["both_score"].any()
 
 
+def test_alarms_on_one_column_and_the_other_as_its_input(tmp_path, capsys):
+    path = write(tmp_path)
+    frame = pd.read_csv(path, index_col=0)
+    frame.iloc[650, 1] += 300  # of the input; it must raise no alarm of its own
+    frame.to_csv(path)
+    found = execute(csv=path, targets="heat", output=str(tmp_path / "out"), **OWN)
+    assert found["detector"].recipe["targets"] == ["heat"]
+    assert found["detector"].features_ == ["heat", "load"]
+    assert list(found["expected"]) == list(found["blame"].index) == ["heat"]
+    assert found["flags"].loc[DAYS[680]]
+    assert "alarms on heat; all other columns are inputs only" in capsys.readouterr().out
+    assert found["same"]
+
+
+def test_the_rows_that_stop_the_training_set_no_threshold(tmp_path, capsys):
+    found = execute(csv=write(tmp_path, 2000), **OWN)
+    half = len(found["held"]) // 2
+    assert found["calm"].iloc[:half].isna().all()
+    assert found["calm"].iloc[half:].notna().sum() == len(found["held"]) - half - 6
+    assert "VERDICT: no objection" in capsys.readouterr().out
+    found = execute(csv=write(tmp_path, 300), **{**OWN, "window": 30})
+    assert "few rows are held out" in capsys.readouterr().out
+
+
+def test_pure_noise_is_called_so_and_a_wave_is_not(tmp_path, capsys):
+    noise = np.random.default_rng(3).normal(size=700)
+    found = execute(csv=write(tmp_path, heat=noise, load=noise[::-1]), **OWN)
+    assert 0.9 < found["share"] < 1.1
+    assert "That is next to nothing learned" in capsys.readouterr().out
+    assert execute(csv=write(tmp_path), **{**OWN, "epochs": 20})["share"] < 0.7
+
+
 @pytest.mark.parametrize("form", ["levels", "returns"])
 def test_a_flagged_row_of_one_column_lies_outside_of_its_band(form, tmp_path):
     found = execute(csv=write(tmp_path), **{**OWN, "column": "heat", "form": form})
@@ -444,6 +498,8 @@ def _no_training(monkeypatch):
 
 
 BAD = {
+    "targets": ({"targets": "lod"}, "`targets` must be one of heat, load.*Did you mean 'load'"),
+    "targets beside the columns": ({"targets": "load", "column": "heat"}, "`targets` must be"),
     "column": ({"column": "heet"}, "have a column 'heet'.*Did you mean 'heat'"),
     "one of the columns": ({"column": "heat,lod"}, "have a column 'lod'"),
     "time": ({"time": "date"}, "have a column 'date'"),

@@ -79,7 +79,7 @@ BAD_FILES = {
                  "column 'close' must vary, or there is nothing to learn. Received: 7 in every"),
     "too few rows": (daily(), {"min_rows": 30}, "at least 30 rows of data. Received: 28."),
     "unsorted": (daily({9: "2019-01-08,1"}), {"time": "date"},
-                 "oldest first (see also `day_first`). Received: '2019-01-08' in line 9."),
+                 "first (see also `day_first` and `sort`). Received: '2019-01-08' in line 9."),
     "newest first, but for one": (lines(["2020-01-03,1", "2020-01-02,2", "2020-01-04,3"]),
                                   {"time": "date"}, "'2020-01-02' in line 3."),
     "duplicate time": (daily({9: "2020-01-07,1"}), {"time": "date"},
@@ -92,7 +92,7 @@ BAD_FILES = {
     "numbers as time": (daily(), {"time": "close", "column": "close"}, "'close' must hold dates"),
     "day first read month first": (lines(["01/02/2020,1", "12/02/2020,2", "13/02/2020,3"]),
                                    {"time": "date"}, "`day_first`). Received: '13/02/2020'"),
-    "Latin-1": (daily().encode() + b"2020-01-29,5 \xb0C\n", {},
+    "half Latin-1": (daily().encode() + b"2020-01-29,5 \xc2\xb0C \xb0C\n", {},
                 "must be UTF-8 text. Received: byte 0xb0 in line 30. Save it as CSV in UTF-8, or"),
     "UTF-16": (daily().encode("utf-16-le"), {}, "a zero byte at position 1, as in binary files"),
     "zero byte far behind": (daily().encode() * 5000 + b"\0", {}, "a zero byte at position 2,435,"),
@@ -464,12 +464,79 @@ def test_lines_are_counted_from_the_top_of_the_file_under_any_header(tmp_path):
 def test_titles_above_the_header(tmp_path):
     path = write(tmp_path, "Station 5\n\n" + daily())
     with pytest.raises(DataError, match=r"'Station 5' in line 1\. Pass skip_rows=2 if titles"):
-        read_csv(path, time="date")
+        read_csv(path)
+    found = read_csv(path, time="date")  # its name says which line is the header
+    assert len(found) == 28
+    assert found.attrs["reading"]["skip_rows"] == 2
     assert len(read_csv(path, time="date", skip_rows=2)) == 28
     with pytest.raises(DataError, match="of `skip_rows`"):
         read_csv(path, skip_rows=80)
     with pytest.raises(ValueError, match="`skip_rows` must be"):
         read_csv(path, skip_rows=-1)
+
+
+def test_a_cell_of_the_header_stands_for_the_columns_under_it(tmp_path):
+    """As a price downloader writes it, whichever name one has in mind."""
+    rows = [f"2024-01-{day:02},{day % 3},{day % 4},{day % 5}" for day in range(1, 25)]
+    path = write(tmp_path, "\n".join(["Price,Close,Close,Open", "Ticker,A,B,A", "Date,,,", *rows]))
+    for column, names in {
+        "Close": ["Close A", "Close B"],
+        "A": ["Close A", "Open A"],
+        "Open,B": ["Open A", "Close B"],
+        "Close A": ["Close A"],
+    }.items():
+        for time in ("Date", "Price", "Ticker"):
+            frame = read_csv(path, time=time, column=column)
+            assert list(frame) == names
+            assert frame.attrs["reading"]["time"] == ["Date"]
+    assert list(read_csv(path, time="Date", exclude="B")) == ["Close A", "Open A"]
+    with pytest.raises(DataError, match="must have a column 'C'"):
+        read_csv(path, time="Date", column="C")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([f"2024-01-02 0{i}:00-0{i + 1}:00" for i in range(1, 9)], "and not intervals"),
+        ([f"2024-01-{d:02} 10:00{'-05:00' if d > 9 else ''}" for d in range(1, 20)],
+         "an offset from UTC at each time or at none"),
+        ([f"{h % 24:02}:00:00" for h in range(50)], "A time of day needs its date"),
+    ],
+)  # fmt: skip
+def test_times_that_could_be_misread_are_refused(tmp_path, rows, message):
+    path = write(tmp_path, "\n".join(["t,x", *(f"{t},{i % 3}" for i, t in enumerate(rows))]))
+    with pytest.raises(DataError, match=message):
+        read_csv(path, time="t")
+
+
+def test_rows_are_sorted_where_asked_for(tmp_path):
+    rows = [f"2024-01-{day:02},{day % 3}" for day in (*range(11, 20), *range(1, 11))]
+    path = write(tmp_path, "\n".join(["t,x", *rows]))
+    with pytest.raises(DataError, match="`sort`"):
+        read_csv(path, time="t")
+    frame = read_csv(path, time="t", sort=True)
+    assert frame.index.is_monotonic_increasing
+    assert frame["x"].tolist() == [day % 3 for day in range(1, 20)]
+    assert "Rows that stood after a later one and were sorted: 10." in frame.attrs["notes"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [("$1.5", 1.5), ("-$1.5", -1.5), ("1.5 €", 1.5), ("1.5%", 1.5), ("\u22121.5", -1.5),
+     ("£ 1.5", 1.5)],
+)  # fmt: skip
+def test_signs_around_numbers_do_not_matter(tmp_path, cell, number):
+    path = write(tmp_path, "\n".join(["x,y", *(f"{cell},{i}" for i in range(9)), "2,3"]))
+    assert read_csv(path, column="x")["x"].tolist() == [number] * 9 + [2.0]
+
+
+def test_series_of_text_are_left_out_of_a_long_format(tmp_path):
+    rows = [f"2024-01-{d:02},{k},{v}" for d in range(1, 20)
+            for k, v in (("a", d % 3), ("mode", "AUTO"), ("b", d % 4))]  # fmt: skip
+    path = write(tmp_path, "\n".join(["t,tag,value", *rows]))
+    frame = read_csv(path, time="t", tag="tag", value="value")
+    assert list(frame) == ["a", "b"]
+    assert "Series left out, as they hold text: 'mode'." in frame.attrs["notes"]
 
 
 def test_a_file_without_header_is_refused_with_the_remedy(tmp_path):
@@ -733,6 +800,8 @@ def test_a_torn_archive_is_refused(tmp_path):
         ("11_date_and_time_apart/date_time.csv",
          {"time": "Date,Time", "separator": ";", "day_first": True, "missing": "?",
           "allow_missing": True}, (900, 2)),
+        ("07_three_header_rows/three_headers.csv", {"time": "Price", "column": "Close"}, (297, 1)),
+        ("07_three_header_rows/three_headers.csv", {"time": "Ticker", "column": "XYZ"}, (297, 5)),
         ("14_no_header_line/headerless.csv", {"names": "time,a,b,c,d", "time": "time"}, (900, 1)),
     ],
 )  # fmt: skip

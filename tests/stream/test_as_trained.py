@@ -135,7 +135,7 @@ FILES = {
     "weeks": (of_weeks("{year}-W{week:02}"), {}),
     "weeks after a word": (of_weeks("KW {week} {year}"), {}),
     "quarters": (["time,x", *rows(f"{1990 + i // 4}Q{1 + i % 4}" for i in STEPS)], {}),
-    "days of a year": (["time,x", *rows(pd.date_range("2024-01-01", periods=120).strftime("%Y-%j"))],
+    "days of a year": (["time,x", *rows(f"2024-{i + 1:03}" for i in STEPS)],
                        {}),
     "intervals": (intervals("%d.%m.%Y %H:%M", " - "), {}),
     "intervals with a slash": (intervals("%Y-%m-%dT%H:%MZ", "/"), {}),
@@ -157,7 +157,7 @@ FILES = {
         {},
     ),
     "AM and PM with points": (
-        ["time,x", *rows(t.strftime("%m/%d/%Y %I:%M ") + f"{'ap'[t.hour > 11]}. m." for t in HOURS)],
+        ["time,x", *rows(f"{t:%m/%d/%Y %I:%M} {'ap'[t.hour > 11]}. m." for t in HOURS)],
         {},
     ),
     "Chinese": (table("%Y年%m月%d日 %H时%M分"), {}),
@@ -176,7 +176,7 @@ FILES = {
     ),
     "errors of a spreadsheet": ([*ISO[:50], "2024-02-22 02:00,#DIV/0!", *ISO[51:]], {}),
     "blank lines, rules and comments": (
-        [*ISO[:50], "", "----", "# the logger was started", *ISO[50:], "Generated on 2024-03-01"], {}
+        [*ISO[:50], "", "----", "# restarted", *ISO[50:], "Generated on 2024-03-01"], {}
     ),
     "titles as wide as the rows": (["Station,5", "Zone,UTC", "", *ISO], {}),
     "blanks between columns": (

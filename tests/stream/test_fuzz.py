@@ -1,6 +1,7 @@
 """Whatever a file holds, it is read or refused, and reader and watcher read the same.
 
-FUZZ_EXAMPLES says how many inputs each test tries, FUZZ_LINES how many lines the row parser gets.
+FUZZ_EXAMPLES says how many inputs each test tries, FUZZ_LINES how many lines the row parser gets,
+FUZZ_FILES how many files the reader gets.
 """
 
 import math
@@ -15,12 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.data import read_csv
+from lib.data import read_csv, reading
 from lib.errors import DataError, ParameterError
 from lib.stream.row_parser import REASONS, BadLine, RowReader
 from lib.stream.watch import STORED
 
 LINES = int(os.environ.get("FUZZ_LINES", 5000))
+FILES = int(os.environ.get("FUZZ_FILES", 200))
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 40))
 fuzzed = settings(
     max_examples=EXAMPLES, deadline=None, database=None, derandomize=EXAMPLES < 1000,
@@ -75,7 +77,8 @@ def test_a_line_is_a_row_or_has_its_reason(sep, form, signs, rows, raw):
 def check_refusal(error):
     """One sentence of a known kind, that no cell makes too long to read."""
     known = isinstance(error, BadLine | DataError | ParameterError)
-    assert known or "`time_format` must be" in str(error), repr(error)
+    known |= re.match(r"`(time_format|time)` must", str(error)) is not None
+    assert known, repr(error)
     assert not isinstance(error, BadLine) or error.reason in REASONS
     assert "\n" not in str(error)
     assert len(str(error)) < 1500
@@ -108,6 +111,110 @@ def test_many_lines_put_together_by_chance():
     print(dict(kinds))
     assert kinds["row"] > LINES / 50
     assert len(kinds) > 5
+
+
+class Memory:
+    """A file's name, and its content in place of what a disk would hold."""
+
+    name, stem, suffix, data = "my.csv", "my", ".csv", b""
+
+    def __str__(self):
+        return self.name
+
+
+def test_many_small_files_put_together_by_chance(monkeypatch):
+    """Read from memory: a hundred thousand take half an hour."""
+    memory = Memory()
+    monkeypatch.setattr(reading, "Path", lambda path: path)
+    monkeypatch.setattr(reading, "_check_path", lambda path: None)
+    monkeypatch.setattr(reading, "_read_bytes", lambda path: path.data)
+    kinds, started = Counter(), random.randrange(10**9) if FILES > 10_000 else 0
+    for number in range(FILES):
+        chance = random.Random(started + number)
+        memory.data, options = by_chance(chance)
+        try:
+            frame = read_csv(memory, **options)
+        except ValueError as error:
+            check_refusal(error)
+            kinds["refused"] += 1
+            continue
+        except Exception as error:
+            raise AssertionError(f"{memory.data!r} with {options}") from error
+        kinds["read"] += 1
+        assert frame.index.is_monotonic_increasing, (memory.data, options)
+        assert frame.index.is_unique, (memory.data, options)
+        assert set(frame.dtypes) == {np.dtype("float64")}
+        assert not np.isinf(frame.to_numpy()).any()
+        if options.get("repeated") == "mean" or options.get("tag"):
+            continue
+        differing = misread(frame, memory.data)
+        assert not differing, (memory.data, options, differing)
+    print(dict(kinds))
+    assert kinds["read"] > FILES / 20
+    assert kinds["refused"] > FILES / 20
+
+
+def by_chance(chance):
+    """Content of a small file that is nearly right, and options to read it by."""
+    sep, decimal = chance.choice([",", ";", "\t", "|", " "]), chance.choice("...,")
+    form = chance.choice((*WRITTEN, "unix", "counter", "step"))
+    count, step = chance.randrange(2, 12), chance.choice([1, 60, 1440, 60 * 24 * 31])
+    start = pd.Timestamp("2020-01-01") + pd.Timedelta(minutes=chance.randrange(10**6))
+    times = pd.date_range(start, periods=count, freq=f"{step}min")
+    written = [str(1_600_000_000 + i if form == "unix" else i) for i in range(count)]
+    written = written if "%" not in form else times.strftime(form).tolist()
+    width = chance.randrange(1, 4)
+    rows = [["time", *"xyz"[:width]]]
+    for time in written:
+        numbers = [f"{chance.uniform(-99, 99):.2f}".replace(".", decimal) for _ in range(width)]
+        rows.append([time, *numbers])
+    for _ in range(chance.choice([0, 0, 1, 2])):  # cells of another kind
+        rows[chance.randrange(len(rows))][chance.randrange(1 + width)] = chance.choice(ODD)
+    for _ in range(chance.choice([0, 0, 1])):  # and lines
+        line = chance.choice([[""], ["#", "a"], ["Total"], ["---"], rows[0], rows[-1], ["a"] * 9])
+        rows.insert(chance.randrange(len(rows) + 1), line)
+    quote = chance.choice(["", "", "", '"'])
+    lines = [sep.join(quote + cell + quote for cell in row) for row in rows]
+    data = (chance.choice(["\n", "\n", "\r\n"]).join(lines) + "\n").encode(
+        chance.choice(["utf-8", "utf-8", "utf-8-sig", "cp1252"]), "replace"
+    )
+    if chance.random() < 0.2:  # bytes that were lost, or put in
+        at = chance.randrange(len(data))
+        data = data[:at] + chance.randbytes(chance.randrange(2)) + data[at + chance.randrange(4) :]
+    options = {"time": None if form == "step" else "time", "separator": "auto", "decimal": "auto",
+               "max_gap": 0, "allow_missing": True}  # fmt: skip
+    more = {"repeated": chance.choice(["first", "mean"]), "missing": "?,-999", "sort": True,
+            "thousands": ",", "day_first": True, "skip_rows": 1, "names": "time,x", "tag": "x",
+            "where": "x=1", "exclude": "y", "column": "x"}  # fmt: skip
+    return data, options | {name: more[name] for name in more if chance.random() < 0.04}
+
+
+def misread(frame, data):
+    """Rows of one time that the reader and a watcher took for different numbers."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+    try:
+        rows = seen(frame, text.split("\n"))
+    except ParameterError as error:  # no header for a watcher
+        check_refusal(error)
+        return []
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        return []
+    found, again = {}, set()
+    for row in rows:
+        if isinstance(row, BadLine) or row is None or row[0] is None:
+            continue
+        again |= {row[0]} & found.keys()
+        found[row[0]] = row[1]
+    known = {time: values for time, values in found.items() if time not in again}
+    both = [time for time in frame.index if time.to_pydatetime() in known]
+    return [
+        (time, frame.loc[time].tolist(), known[time.to_pydatetime()])
+        for time in both
+        if not np.allclose(frame.loc[time], known[time.to_pydatetime()], 1e-9, 0, equal_nan=True)
+    ] + ([] if both or not known else ["no time in common"])
 
 
 @fuzzed
