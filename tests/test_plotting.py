@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from traitlets.config import Config
 
 from lib import plotting
 
@@ -34,7 +35,8 @@ def _quiet_figures():
 def shown(tmp_path, monkeypatch):
     """A function that returns what a notebook would get from a call: a list of outputs."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    InteractiveShell.instance()
+    # Without a history: its file is gone when the process ends, and IPython would say so.
+    InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
 
     def shown(function, *arguments, **options):
         with capture_output() as captured:
