@@ -185,49 +185,6 @@ def window_pairs(values, window, *, horizon=0, stride=1):
     return inputs, sliding_windows(values[window:], horizon, stride=stride)
 
 
-def normalise_windows(windows, floor=1e-8):
-    """Give each window and feature mean 0 and standard deviation 1; a flat window becomes zeros.
-
-    What is left is the shape: level and size of a window no longer matter.
-
-    Parameters
-    ----------
-    windows : array-like of shape (n_windows, window, n_features)
-    floor : float
-        Standard deviation up to which a window is called flat, in the unit of the series.
-        Without it, the noise of a sensor at rest would be blown up to the size of a signal.
-
-    Returns
-    -------
-    ndarray of shape (n_windows, window, n_features), float64
-        A window with a missing value is NaN throughout, in that feature.
-
-    Raises
-    ------
-    ValueError
-        If `windows` has another number of axes, or `floor` is negative.
-
-    Examples
-    --------
-    >>> normalise_windows([[[1.0], [3.0]], [[7.0], [7.0]]])[:, :, 0].tolist()
-    [[-1.0, 1.0], [0.0, 0.0]]
-    """
-    windows = np.asarray(windows, dtype=float)
-    if windows.ndim != 3:
-        raise ValueError(
-            f"`windows` must have shape (n_windows, window, n_features). "
-            f"Received: shape {windows.shape}"
-        )
-    if not floor >= 0:
-        raise ValueError(f"`floor` must be at least 0. Received: floor={floor}")
-    spread = windows.std(axis=1, keepdims=True)
-    # Rounding gives a constant far from zero a spread of its own.
-    rounding = 1e-12 * np.abs(windows).max(axis=1, keepdims=True)
-    flat = spread <= np.maximum(floor, rounding)
-    centred = windows - windows.mean(axis=1, keepdims=True)
-    return np.where(flat, 0.0, centred) / np.where(flat, 1.0, spread)
-
-
 def fill_windows(windows):
     """Fill what is missing from within the window: the last value before, else the first after.
 

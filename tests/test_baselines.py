@@ -188,7 +188,8 @@ def test_nearest_shapes_are_a_matrix_profile():
     random = np.random.default_rng(2)
     train, later = (random.normal(size=rows).cumsum() for rows in (300, 120))
     cut = [windowing.sliding_windows(values, 40) for values in (train, later)]
-    shapes = [windowing.normalise_windows(windows) for windows in cut]
+    centred = [windows - windows.mean(axis=1, keepdims=True) for windows in cut]
+    shapes = [windows / windows.std(axis=1, keepdims=True) for windows in centred]
     method = fitted(baselines.Neighbours, shapes[0])
     found = np.sqrt(np.square(method.errors(shapes[1], shapes[1])).sum(axis=(1, 2)))
     for place in range(0, 81, 10):

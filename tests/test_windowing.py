@@ -406,60 +406,6 @@ def test_validation_does_not_change_the_scaler_or_the_training_windows():
     assert before["validation inputs"] != after["validation inputs"]
 
 
-# Windows normalised one by one
-
-
-def test_each_window_and_feature_has_mean_0_and_deviation_1():
-    windows = np.random.default_rng(0).normal([5, -1e4], [3, 1e-3], size=(9, 12, 2))
-    normal = windowing.normalise_windows(windows)
-    for window, original in zip(normal, windows, strict=True):
-        by_hand = (original - original.mean(axis=0)) / original.std(axis=0)
-        np.testing.assert_allclose(window, by_hand, atol=1e-6)
-
-
-@pytest.mark.parametrize("level", [0.0, 0.1, 1e9, -273.15])
-def test_a_flat_window_becomes_zeros(level):
-    windows = np.full((2, 7, 1), level)
-    windows[1, 3] += 1 + abs(level)
-    normal = windowing.normalise_windows(windows)
-    assert (normal[0] == 0).all()
-    assert normal[1].std() == pytest.approx(1)
-
-
-def test_the_floor_says_what_is_flat():
-    windows = np.random.default_rng(0).normal(0, [0.01, 1], size=(5, 50, 2))
-    assert (windowing.normalise_windows(windows, floor=0.1)[:, :, 0] == 0).all()
-    assert (windowing.normalise_windows(windows, floor=0.1)[:, :, 1] != 0).all()
-    np.testing.assert_allclose(windowing.normalise_windows(windows).std(axis=1), 1)
-
-
-def test_a_window_with_a_missing_value_is_missing_in_that_feature_only():
-    windows = np.random.default_rng(0).normal(size=(2, 5, 2))
-    windows[0, 1, 1] = np.nan
-    normal = windowing.normalise_windows(windows)
-    assert np.isnan(normal[0, :, 1]).all()
-    assert np.isnan(normal).sum() == 5
-
-
-def test_windows_to_normalise_are_left_as_they_are():
-    values = np.arange(6.0)
-    windowing.normalise_windows(windowing.sliding_windows(values, 3))
-    assert values.tolist() == [0, 1, 2, 3, 4, 5]
-
-
-@pytest.mark.parametrize(
-    ("windows", "floor", "message"),
-    [
-        (np.zeros((3, 4)), 1e-8, r"`windows` must have shape .*Received: shape \(3, 4\)"),
-        (np.zeros((3, 4, 1)), -1, "`floor` must be at least 0"),
-        (np.zeros((3, 4, 1)), np.nan, "`floor` must be at least 0"),
-    ],
-)
-def test_windows_that_cannot_be_normalised(windows, floor, message):
-    with pytest.raises(ValueError, match=message):
-        windowing.normalise_windows(windows, floor)
-
-
 # Missing values
 
 

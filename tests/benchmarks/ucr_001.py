@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.neighbors import NearestNeighbors
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import faults_in_a_beat as faults
 
-from lib import baselines, data, metrics, scoring, thresholds, windowing
+from lib import baselines, data, metrics, thresholds, windowing
 from lib.course import fingerprints
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,10 +47,21 @@ def kept(name, compute):
         return dict(stored)
 
 
+def normalised(windows):
+    """Each window to mean 0 and standard deviation 1."""
+    centred = windows - windows.mean(axis=1, keepdims=True)
+    return centred / np.maximum(windows.std(axis=1, keepdims=True), 1e-8)
+
+
+def nearest(train, codes, k):
+    """Rows of the `k` training codes that are nearest to each code."""
+    return NearestNeighbors(n_neighbors=k).fit(train).kneighbors(codes, return_distance=False)
+
+
 def windows_of(rows, window, *, normalise, stride=STRIDE):
     """Windows as lines of numbers, (n_windows, window)."""
     cut = windowing.sliding_windows(rows, window, stride=stride)
-    return (windowing.normalise_windows(cut) if normalise else cut)[:, :, 0]
+    return (normalised(cut) if normalise else cut)[:, :, 0]
 
 
 def known_network(steps, n_features, activation):
@@ -228,9 +240,9 @@ def window_scores(arrays, part):
     """Every way to score a window that was looked at, by name."""
     error, code = arrays[f"{part}_error"], arrays[f"{part}_code"]
     learned, codes = arrays["train_error"], arrays["train_code"]
-    near = scoring.nearest(codes, code, 1)[:, 0]
+    near = nearest(codes, code, 1)[:, 0]
     usual = np.sqrt(np.square(learned).mean(axis=1))
-    alike = usual[scoring.nearest(codes, code, 10)].mean(axis=1)
+    alike = usual[nearest(codes, code, 10)].mean(axis=1)
     squared = np.sqrt(np.square(error).mean(axis=1))
     scale = np.linalg.inv(np.cov(learned.T) + 1e-3 * learned.var() * np.eye(error.shape[1]))
     centred = error - learned.mean(axis=0)
@@ -244,8 +256,11 @@ def window_scores(arrays, part):
             np.square((code - codes[near]) / codes.std(axis=0)).sum(axis=1)
         ),
         "error by that of windows alike": squared / (alike + 0.05),
-        "error by that of windows alike, step by step": scoring.relative_errors(
-            codes, learned, code, error
+        "error by that of windows alike, step by step": np.sqrt(
+            [
+                (one**2 / (np.square(learned[n]).mean(axis=0) + 0.05**2)).mean()
+                for one, n in zip(error, nearest(codes, code, 10), strict=True)
+            ]
         ),
     }
 
@@ -303,7 +318,7 @@ def simple(values, labels):
         "1-NN discord": whole_windows(
             baselines.Neighbours(PERIOD, 1, max_windows=len(train)),
             train,
-            windowing.normalise_windows,
+            normalised,
         ),
         "random": baselines.random_scores,
     }

@@ -350,8 +350,11 @@ def test_each_row_of_the_table_is_read_as_it_says(start, command, tmp_path, caps
         given[name] = parameters.find(NAME, name).parse(value)
     found = execute(until="rows", csv=str(path), **given)
     series, said = found["series"], capsys.readouterr().out
-    sensors = {"a name with": ["Temp, °C"], "long format": ["heat", "load"],
-               "columns that": ["x", "weather"]}
+    sensors = {
+        "a name with": ["Temp, °C"],
+        "long format": ["heat", "load"],
+        "columns that": ["x", "weather"],
+    }
     sensors |= {"no header": ["temperature"], "a price": ["Close"]}
     expected = next((names for key, names in sensors.items() if start.startswith(key)), ["x"])
     if start.startswith("constant") and not command.startswith("-p exclude"):
