@@ -14,7 +14,7 @@ import re
 from lib.data import cells as meaning
 from lib.data.cells import LARGEST, listed
 from lib.data.times import YEARS, check_time_format, read_time
-from lib.errors import ParameterError, did_you_mean
+from lib.errors import ParameterError, choice, did_you_mean
 
 MAX_BYTES = 1 << 16  # of a line: a thousand sensors fit
 SHOWN = 60  # characters of a bad cell that a report repeats
@@ -225,6 +225,7 @@ class RowReader:
         except ValueError as error:
             raise ParameterError(str(error)) from error
         self.time, self.time_format = listed(time), time_format
+        choice("encoding", encoding, ("utf-8", "cp1252"))
         self.short, self.encoding = bool(short), encoding
         self.tag, self.value = tag or None, value
         if self.tag and not value:
