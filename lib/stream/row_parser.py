@@ -219,13 +219,13 @@ class RowReader:
     ):
         try:
             self.sep = meaning.checked_separator(separator)
+            choice("encoding", encoding, ("utf-8", "cp1252"))
             decimal, thousands = meaning.checked_signs(decimal, thousands)
             if isinstance(time_format, str) and time_format not in ("step", "ISO8601"):
                 check_time_format(time_format)
         except ValueError as error:
             raise ParameterError(str(error)) from error
         self.time, self.time_format = listed(time), time_format
-        choice("encoding", encoding, ("utf-8", "cp1252"))
         self.short, self.encoding = bool(short), encoding
         self.tag, self.value = tag or None, value
         if self.tag and not value:
