@@ -431,7 +431,7 @@ def choose_window(train, max_gap=0.0):
     train : DataFrame of n_times rows and n_features columns
     max_gap : float
         As in `Preprocessing`. Where there are gaps, the period is looked for in the longest
-        stretch between two of them.
+        stretch between two of them. More missing rows in a row than so many are a gap, too.
 
     Returns
     -------
@@ -450,6 +450,10 @@ def choose_window(train, max_gap=0.0):
     >>> choose_window(pd.DataFrame({"x": noise}, days[0].append(days[1:])), max_gap=10)[0]
     12
     """
+    missing = train.isna().all(axis=1)
+    if max_gap and missing.any():  # steps of a new clock, on which nights are rows as well
+        runs = missing.groupby((~missing).cumsum()).transform("sum")
+        train = train[~(missing & (runs > max_gap))]
     pieces = Preprocessing(max_gap=max_gap).fit(train).frames(train)
     longest = max(pieces, key=len)
     period = autocorrelation_period(longest) if len(longest) > 2 else 0

@@ -93,7 +93,7 @@ def bare(cell):
     >>> bare("-$1.5"), bare("35 %"), bare("\u22125"), bare("x")
     ('-1.5', '35', '-5', 'x')
     """
-    return _AROUND.sub(r"\1\2\3", cell).translate(_LIKE)
+    return _AROUND.sub(r"\1\2\3", cell).translate(_LIKE) if re.search(ODD, cell) else cell
 
 
 def numeric(values):

@@ -60,8 +60,8 @@ def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, name
         The lines above the header; by default those that begin with "#".
     names : list of str, optional
         The names of the columns of a file without a header line.
-    find : list of str, default=()
-        Names that the header has, wherever it stands among the first lines.
+    find : list of lists of str, default=()
+        Names of one of which the header has all, wherever it stands among the first lines.
 
     Returns
     -------
@@ -116,13 +116,17 @@ def _place_of(find, top, path, sep):
     try:
         usual = sep if sep != "auto" else _separator_of(top[_above(top, None) :], [])
         names, header, *_ = _header(top, path, usual, None, None)
-        if set(find) <= {*names, *(cell for cells in header for cell in cells)}:
+        known = {*names, *(cell for cells in header for cell in cells)}
+        if any(set(wanted) <= known for wanted in find):
             return None
     except DataError:
         pass
-    patterns = [rf'(?:^|[",;\t|])\s*{re.escape(name)}\s*(?:$|[",;\t|])' for name in find]
-    lines = (i for i, line in enumerate(top) if all(re.search(p, line) for p in patterns))
-    return next(lines, None) or None
+    for wanted in find:
+        patterns = [rf'(?:^|[",;\t|])\s*{re.escape(name)}\s*(?:$|[",;\t|])' for name in wanted]
+        for i, line in enumerate(top):
+            if all(re.search(pattern, line) for pattern in patterns):
+                return i or None
+    return None
 
 
 def _without_lines(table, header, keep, notes):
@@ -561,7 +565,7 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     clock, rows = _time_columns(time, table.columns, path, header), None
     reading = {**layout, "time": clock, "time_format": "step", "tag": tag, "value": value}
     if clock:
-        table = _without_blank(table, notes)
+        table = _without_blank(table, path, notes)
         cells = _joined(table, clock)
         cells = cells[: len(cells) - _footer(cells, notes)]
         table = table.loc[cells.index]
@@ -596,11 +600,13 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     return frame
 
 
-def _without_blank(table, notes):
+def _without_blank(table, path, notes):
     """Leave out rows in which nothing stands, not even a time."""
     blank = table.isna().all(axis=1)
     if blank.any():
         notes.append(f"Blank rows left out: {blank.sum()}.")
+    if blank.all():
+        refuse(path, "have rows of data", "blank rows only")
     return table[~blank]
 
 
@@ -630,24 +636,30 @@ def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_
         return [*named, *(name for name, _ in _conditions(where, names, path))]
 
     layout = {"skip_rows": skip_rows, "names": None if names is None else listed(names)}
-    layout["find"] = listed(time, [time]) if time else ()
+    if time:  # one name with a comma in it, or several
+        layout["find"] = [listed(time, [time]), listed(time)]
     table = read_table(path, separator, text=text, missing=listed(missing), **layout)
     notes = table.attrs["notes"]
     table, dropped = _only(table, where, path, notes)
-    for name in table.columns:  # signs around numbers, as in $1.50
-        cells = table[name]
-        if is_string_dtype(cells) and cells.str.contains(ODD).any():
-            plain_cells = cells.map(bare, na_action="ignore")
-            fits = plain_cells.str.fullmatch(number_pattern(sign, thousands)).fillna(False)
-            numbers = numeric(plain_cells) if fits[cells.notna()].all() and sign == "." else None
-            is_number = numbers is not None and not thousands and numbers.notna().equals(fits)
-            table[name] = numbers if is_number else cells.mask(fits, plain_cells)
+    for name in table.columns.difference([tag]):
+        table[name] = _bare_numbers(table[name], sign, thousands)
     if decimal == "auto" and sign == ",":
         notes.append(f"The decimal sign is {sign!r}, as in the cells.")
     if sign != "." or thousands:
         table = _convert(table, sign, thousands, numbers_of(listed(missing)))
     table.attrs["notes"] = notes
     return table, sign, dropped
+
+
+def _bare_numbers(cells, sign, thousands):
+    """Return a column without the signs around its numbers, as numbers where it holds no more."""
+    if not is_string_dtype(cells) or not cells.str.contains(ODD).any():
+        return cells
+    plain_cells = cells.map(bare, na_action="ignore")
+    fits = plain_cells.str.fullmatch(number_pattern(sign, thousands)).fillna(False)
+    if sign == "." and not thousands and fits[cells.notna()].all():
+        return numeric(plain_cells)
+    return cells.mask(fits, plain_cells)
 
 
 def group_names(path, group, *, separator=",", skip_rows=None, names=None, where=()):
@@ -673,7 +685,7 @@ def group_names(path, group, *, separator=",", skip_rows=None, names=None, where
     path = Path(path)
     names = None if names is None else listed(names)
     table = read_table(path, separator, text=lambda names, *_: names, skip_rows=skip_rows,
-                       names=names)  # fmt: skip
+                       names=names, find=[[group]])  # fmt: skip
     (group,) = _require([group], table.columns, path)
     table, _ = _only(table, where, path, [])
     refuse_rows(table[group].isna(), table[group], path, "name a series in each line")
@@ -1020,6 +1032,8 @@ def _wanted_tags(tags, cells, column, exclude, path, notes):
     if texts:
         notes.append(f"Series left out, as they hold text: {quoted(texts)}.")
     without = {*texts, *_require(listed(exclude, known), known, path)}
+    if without >= set(known):
+        refuse(path, "have a series that is not excluded", quoted(known))
     return [name for name in known if name not in without]
 
 

@@ -14,7 +14,7 @@ import re
 from lib.data import cells as meaning
 from lib.data.cells import LARGEST, listed
 from lib.data.times import YEARS, check_time_format, read_time
-from lib.errors import ParameterError, did_you_mean
+from lib.errors import ParameterError, choice, did_you_mean
 
 MAX_BYTES = 1 << 16  # of a line: a thousand sensors fit
 SHOWN = 60  # characters of a bad cell that a report repeats
@@ -219,6 +219,7 @@ class RowReader:
     ):
         try:
             self.sep = meaning.checked_separator(separator)
+            choice("encoding", encoding, ("utf-8", "cp1252"))
             decimal, thousands = meaning.checked_signs(decimal, thousands)
             if isinstance(time_format, str) and time_format not in ("step", "ISO8601"):
                 check_time_format(time_format)

@@ -12,7 +12,7 @@ import pytest
 from places import SHARED
 
 from lib import data
-from lib.data.reading import MAX_BYTES, read_csv
+from lib.data.reading import MAX_BYTES, group_names, read_csv
 from lib.errors import DataError
 from lib.stream.row_parser import RowReader
 
@@ -506,6 +506,42 @@ def test_a_cell_of_the_header_stands_for_the_columns_under_it(tmp_path):
 def test_times_that_could_be_misread_are_refused(tmp_path, rows, message):
     path = write(tmp_path, "\n".join(["t,x", *(f"{t},{i % 3}" for i, t in enumerate(rows))]))
     with pytest.raises(DataError, match=message):
+        read_csv(path, time="t")
+
+
+def test_what_leaves_no_rows_is_refused(tmp_path):
+    path = write(tmp_path, "t,x\nNA,NA\nNA,NA\n")
+    with pytest.raises(DataError, match="blank rows only"):
+        read_csv(path, time="t", allow_missing=True)
+    path = write(tmp_path, "t,tag,x\n2024-01-01,a,1\n2024-01-02,a,2\n2024-01-03,a,3\n")
+    with pytest.raises(DataError, match="a series that is not excluded"):
+        read_csv(path, time="t", tag="tag", exclude="a")
+    with pytest.raises(DataError, match="have a column 'b'"):
+        read_csv(path, time="t", tag="tag", exclude="b")
+
+
+@pytest.mark.parametrize("sep", [",", ";"])
+def test_titles_are_left_out_where_the_columns_of_times_are_named(tmp_path, sep):
+    rows = [
+        f"x{i}{sep}2024-01-{i:02}{sep}10:00{sep}{i % 3}{sep}{'AB'[i > 9]}" for i in range(1, 20)
+    ]
+    head = [f"Station{sep}5{sep}a{sep}b{sep}c", "", sep.join(["id", "Date", "Time", "x", "m"])]
+    path = write(tmp_path, "\n".join([*head, *rows]))
+    assert read_csv(path, time="Date,Time", separator="auto").shape == (19, 1)
+    assert group_names(path, "m", separator="auto") == ["A", "B"]
+
+
+def test_a_percent_in_the_name_of_a_series_stays(tmp_path):
+    rows = [f"2024-01-{d:02},{k},{d % 3}%" for d in range(1, 20) for k in ("5%", "10%")]
+    path = write(tmp_path, "\n".join(["t,tag,x", *rows]))
+    assert list(read_csv(path, time="t", tag="tag", value="x")) == ["10%", "5%"]
+
+
+@pytest.mark.parametrize("cell", ["-1.5", "-999", "0123"])
+def test_years_that_no_clock_shows_are_no_times(tmp_path, cell):
+    rows = [f"2024-01-{day:02} 10:00+02:00,{day % 3}" for day in range(1, 20)]
+    path = write(tmp_path, "\n".join(["t,x", f"{cell},1", *rows]))
+    with pytest.raises(DataError, match=rf"Received: '{cell}' in line 2"):
         read_csv(path, time="t")
 
 

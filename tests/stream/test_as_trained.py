@@ -319,6 +319,33 @@ def test_a_follower_waits_for_the_rows_of_one_time_and_no_longer(tmp_path):
     assert stream.counts["rows"] == 120
 
 
+@pytest.mark.parametrize(
+    ("lines", "options", "statistic"),
+    [
+        (["time,x", *(f"{t},{i % 7}" for i, t in enumerate(pd.date_range(
+            "2024-01-01", periods=200, freq="7min").repeat(np.arange(200) % 3 + 1)))],
+         {"repeated": "count"}, "sum"),
+        (["time,tag,value", *(f"{t},{'ab'[i % 2]},{i % 9}" for i, t in enumerate(pd.date_range(
+            "2024-01-01", periods=400, freq="13min")))],
+         {"tag": "tag"}, "mean"),
+    ],
+    ids=["events counted by the hour", "sensors at times of their own"],
+)  # fmt: skip
+def test_joined_rows_are_resampled_as_in_training(lines, options, statistic, tmp_path):
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    frame = read_csv(path, time="time", allow_missing=True, max_gap=0, **options)
+    preprocessing = {"resample": "1h", "statistic": statistic}
+    detector = Detector("last_value", window=2, preprocessing=preprocessing).fit(frame)
+    detector.save(tmp_path / "detector")
+    _, rows, bad = watched(tmp_path, path)
+    expected = detector.decision_function(frame)
+    assert len(expected) - 1 <= len(rows) <= len(expected)  # the last step may not be complete
+    scores = [np.nan if row["score"] is None else row["score"] for row in rows]
+    np.testing.assert_allclose(scores, expected[: len(rows)], rtol=1e-5, atol=1e-9)
+    assert not bad
+
+
 def test_rows_out_of_order_are_warned_of(tmp_path, capsys):
     path, _, _ = trained(tmp_path, [ISO[0], *reversed(ISO[1:])], {})
     watched(tmp_path, path)
@@ -338,7 +365,8 @@ def test_a_file_in_windows_1252_is_watched_as_it_was_read(tmp_path):
 
 @pytest.mark.parametrize(
     "reading", [5, {"names": 5, "header": []}, {"header": 3}, {"where": [1]}, {"time": [[]]},
-                {"missing": 1}, {"skip_rows": "x"}, {"separator": ";;"}, {"decimal": []}]
+                {"missing": 1}, {"skip_rows": "x"}, {"separator": ";;"}, {"decimal": []},
+                {"encoding": "x"}, {"tag": 5, "value": 3}, {"tag": "x"}, {"repeated": 5}]
 )  # fmt: skip
 def test_a_damaged_reading_is_one_refusal(reading, tmp_path):
     path, _, _ = trained(tmp_path, *FILES["plain"])
