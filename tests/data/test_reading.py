@@ -12,7 +12,8 @@ import pytest
 from places import SHARED
 
 from lib import data
-from lib.data.reading import MAX_BYTES, group_names, read_csv
+from lib.data.reading import group_names, read_csv
+from lib.data.table import MAX_BYTES
 from lib.errors import DataError
 from lib.stream.row_parser import RowReader
 
@@ -155,7 +156,7 @@ def test_half_a_gigabyte_of_zeros_is_refused_after_the_first_megabyte(tmp_path):
 
 
 def test_small_archive_of_much_nonsense_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("lib.data.reading.MAX_BYTES", 50_000)
+    monkeypatch.setattr("lib.data.table.MAX_BYTES", 50_000)
     path = tmp_path / "bomb.csv.bz2"
     path.write_bytes(bz2.compress(daily().encode() * 1000))
     with pytest.raises(DataError, match="more when unpacked"):
