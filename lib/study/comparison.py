@@ -186,8 +186,8 @@ def tuned(rows, metric="vus_pr"):
     --------
     >>> rows = pd.DataFrame({"detector": "pca", "configuration": ["a", "b"], "source": "s",
     ...                      "data": "x", "vus_pr": [0.2, 0.4]})
-    >>> tuned(rows).loc["pca"].tolist()
-    ['b', 0.4, 0.2]
+    >>> tuned(rows)["configuration"].to_dict()
+    {'pca': 'b'}
     """
     grouped = ["detector", "configuration", "source", "data"]
     by_series = rows.groupby(grouped)[metric].mean()

@@ -126,8 +126,8 @@ def test_many_small_files_put_together_by_chance(monkeypatch):
     """Read from memory: a hundred thousand take half an hour."""
     memory = Memory()
     monkeypatch.setattr(reading, "Path", lambda path: path)
-    monkeypatch.setattr(reading, "_check_path", lambda path: None)
-    monkeypatch.setattr(reading, "_read_bytes", lambda path: path.data)
+    monkeypatch.setattr(table, "_check_path", lambda path: None)
+    monkeypatch.setattr(table, "_read_bytes", lambda path: path.data)
     kinds, started = Counter(), random.randrange(10**9) if FILES > 10_000 else 0
     for number in range(FILES):
         chance = random.Random(started + number)
