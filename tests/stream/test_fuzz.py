@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.data import read_csv, reading
+from lib.data import read_csv, reading, table
 from lib.errors import DataError, ParameterError
 from lib.stream.row_parser import REASONS, BadLine, RowReader
 from lib.stream.watch import STORED
