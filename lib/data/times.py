@@ -75,7 +75,7 @@ _CLEANING = [
     ),
     (rf"^{_DATE} (\d\d?)$", lambda found: f"{found[1]} {_clock((found[3], '0'))}"),
     (rf"^{_DATE} (\d\d?)(\d\d)$", lambda found: f"{found[1]} {_clock(found.group(3, 4))}"),
-    (r"(?<=:\d\d),(?=\d)|(?<=:\d\d:\d\d):(?=\d{3}$)", "."),
+    (r"(?<=:\d\d),(?=\d)|(?<=:\d\d[:]\d\d):(?=\d{3}$)", "."),
     (r"(?<=\d) ?([AP])\.? ?M\.?(?![A-Z])", lambda found: f" {found[1].upper()}M"),
     (r"(?<=:\d\d) ?([AP])$", lambda found: f" {found[1].upper()}M"),
     (
