@@ -16,13 +16,15 @@ import time
 from typing import NamedTuple
 
 import joblib
+import numpy as np
 from tqdm import tqdm
 
 from lib import errors
 from lib.course import fingerprints
 from lib.course.execution import take_one_thread
+from lib.detectors import KINDS
 from lib.errors import ParameterError
-from lib.study import configurations, datasets, grid
+from lib.study import comparison, configurations, datasets, grid
 from lib.study.results import Results
 
 BACKENDS = ("loky", "dask")
@@ -87,7 +89,9 @@ def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
 
     A change of code that should change no result makes a table stale. To run the grid again takes
     hours, a sample minutes. It is no proof: a stamped row keeps the hash of the code that
-    computed it, in `made_by`.
+    computed it, in `made_by`. On another processor the training of a network ends elsewhere, as
+    with another seed; so of networks the mean of VUS-PR over the sample is compared, within
+    `comparison.MARGIN`, of all others every number.
 
     Parameters
     ----------
@@ -107,7 +111,7 @@ def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
     Raises
     ------
     ParameterError
-        If the grid is of no use, or has no finished cell.
+        If the grid is of no use or has no finished cell, or its networks are not as good as before.
     """
     check_backend(backend, scheduler)
     plan = grid.read(path)
@@ -118,17 +122,34 @@ def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
         if not chosen:
             raise ParameterError(f"`grid` must have a finished cell. Received: {path}, with none")
         others = []
-        todo = ((key, cells[key]) for key in chosen)
+        todo, networks = ((key, cells[key]) for key in chosen), []
         made = _compute(jobs, backend, scheduler, todo)
         bar = {"total": len(chosen), "unit": "cell", "disable": not sys.stderr.isatty()}
         for key, rows in tqdm(made, **bar):
-            others += _otherwise(stored[key], rows)
+            if KINDS[cells[key]["detector"]].family == "network" and not rows[0]["error"]:
+                networks.append((stored[key][0]["vus_pr"], rows[0]["vus_pr"]))
+            else:
+                others += _otherwise(stored[key], rows)
         print(f"{len(chosen)} of {len(stored)} cells computed anew, {len(others)} rows differ")
+        _check_networks(networks)
         if not others:
             for key in stored:
                 stored[key] = [_stamped(row) for row in stored[key]]
             table.replace(stored)
     return others
+
+
+def _check_networks(pairs):
+    """Refuse networks that are not as good as before; a pair is VUS-PR as stored and anew."""
+    if not pairs:
+        return
+    before, after = np.nanmean(np.array(pairs, dtype=float), axis=0)
+    print(f"{len(pairs)} cells of networks: mean VUS-PR {after:.4f}, stored {before:.4f}")
+    if not abs(after - before) <= comparison.MARGIN:
+        raise ParameterError(
+            f"`grid` must have networks that are as good with this code. Received: a mean VUS-PR "
+            f"of {after:.4f}, {before:.4f} is stored"
+        )
 
 
 def _spread(stored, count):

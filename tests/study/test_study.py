@@ -631,3 +631,11 @@ def test_stored_results_are_those_that_the_command_makes(name, data, detector, b
         assert old["sha256"] == new["sha256"]
         for metric in ("average_precision", "vus_pr"):
             assert old[metric] == pytest.approx(new[metric], abs=bound), metric
+
+
+def test_networks_of_a_sample_may_end_elsewhere_but_not_be_worse(capsys):
+    run._check_networks([])
+    run._check_networks([(0.5, 0.52), (0.3, 0.29), (None, None)])
+    assert "3 cells of networks: mean VUS-PR 0.4050, stored 0.4000" in capsys.readouterr().out
+    with pytest.raises(ParameterError, match=r"as good with this code\. Received: a mean VUS-PR"):
+        run._check_networks([(0.5, 0.45)])
