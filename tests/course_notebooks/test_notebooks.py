@@ -1,6 +1,7 @@
 """Every notebook of the course against every rule."""
 
 import re
+import struct
 from collections import Counter
 
 import notebook_checks
@@ -39,6 +40,13 @@ def test_figures_belong_to_notebooks():
     numbers = {notebook.number for notebook in COURSE}
     strangers = [p.name for p in (ROOT / "figures").glob("[0-9]*") if p.name[:2] not in numbers]
     assert strangers == []
+
+
+def test_figures_are_no_larger_than_a_page():
+    """A text far outside the axes makes a picture of a hundred thousand pixels."""
+    for path in (ROOT / "figures").glob("*.png"):
+        size = struct.unpack(">II", path.read_bytes()[16:24])  # where PNG has width and height
+        assert max(size) < 1600, f"{path.name}: {size} pixels"
 
 
 def test_nbval_collects_every_code_cell(request):
