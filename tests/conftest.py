@@ -191,11 +191,6 @@ class ByFile(LoadFileScheduling):
         return nodeid if nodeid.startswith(TRIALS) else super()._split_scope(nodeid)
 
 
-def pytest_xdist_auto_num_workers():
-    """One worker more than cores: many tests wait, for kernels, servers and other processes."""
-    return os.cpu_count() + 1
-
-
 def pytest_xdist_make_scheduler(config, log):
     """Take our own scheduler where `pyproject.toml` has its way."""
     return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
