@@ -63,7 +63,7 @@ def run(path, *, jobs=1, backend="loky", scheduler=None, again=False):
     """
     check_backend(backend, scheduler)
     plan = grid.read(path)
-    cells = {grid.key_of(cell): {**cell, "trainer": plan.trainer} for cell in plan.cells}
+    cells = _by_key(plan)
     for name in plan.absent:
         print(f"left out: {name}, which does not ship (`python -m lib fetch {name}` fetches it)")
     with Results(plan.table) as results:
@@ -115,17 +115,15 @@ def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
     """
     check_backend(backend, scheduler)
     plan = grid.read(path)
-    cells = {grid.key_of(cell): {**cell, "trainer": plan.trainer} for cell in plan.cells}
+    cells = _by_key(plan)
     with Results(plan.table) as table:
         stored = {key: rows for key, rows in table.rows().items() if key in cells}
         chosen = _spread(stored, count)
         if not chosen:
             raise ParameterError(f"`grid` must have a finished cell. Received: {path}, with none")
-        others = []
-        todo, networks = ((key, cells[key]) for key in chosen), []
-        made = _compute(jobs, backend, scheduler, todo)
-        bar = {"total": len(chosen), "unit": "cell", "disable": not sys.stderr.isatty()}
-        for key, rows in tqdm(made, **bar):
+        others, networks = [], []
+        made = _compute(jobs, backend, scheduler, ((key, cells[key]) for key in chosen))
+        for key, rows in _bar(len(chosen), made):
             if KINDS[cells[key]["detector"]].family == "network" and not rows[0]["error"]:
                 networks.append((stored[key][0]["vus_pr"], rows[0]["vus_pr"]))
             else:
@@ -137,6 +135,16 @@ def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
                 stored[key] = [_stamped(row) for row in stored[key]]
             table.replace(stored)
     return others
+
+
+def _by_key(plan):
+    """The cells of a grid by their keys, each with who trains its networks."""
+    return {grid.key_of(cell): {**cell, "trainer": plan.trainer} for cell in plan.cells}
+
+
+def _bar(total, cells=None):
+    """A progress bar over cells, for a person who looks on."""
+    return tqdm(cells, total=total, unit="cell", disable=not sys.stderr.isatty())
 
 
 def _check_networks(pairs):
@@ -156,8 +164,9 @@ def _spread(stored, count):
     """Keys of cells, the same each time: one of each detector and collection, then others."""
     order = sorted(stored)  # by their hashes: in no order that has a meaning
     first = {tuple(stored[key][0][n] for n in ("detector", "collection")): key for key in order}
-    rest = [key for key in order if key not in first.values()]
-    return [*first.values(), *rest[: max(0, count - len(first))]]
+    chosen = dict.fromkeys(first.values())
+    rest = [key for key in order if key not in chosen]
+    return [*chosen, *rest[: max(0, count - len(chosen))]]
 
 
 def _otherwise(stored, made):
@@ -358,7 +367,7 @@ def code_hash():
 def _work_off(todo, results, again, compute):
     """Compute all cells that no other run has claimed; wait for the others."""
     waiting = dict(todo)
-    with tqdm(total=len(todo), unit="cell", disable=not sys.stderr.isatty()) as bar:
+    with _bar(len(todo)) as bar:
         while waiting:
             mine = _claimed(waiting, results, again)
             for key, rows in compute(mine):
