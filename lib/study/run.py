@@ -30,8 +30,9 @@ from lib.study.results import Results
 BACKENDS = ("loky", "dask")
 # Modules that change no result: what was read, each row proves by a hash of its own.
 NOT_COMPUTING = ("lib.data", "lib.detectors.storage", "lib.detectors.stream", "lib.errors")
-# What the same code need not give twice.
+# What the same code need not give twice, and what of a network no processor changes.
 VARYING = ("key", "code", "made_by", "versions", "fit_seconds", "score_seconds")
+SETTINGS = ("sha256", "trainer", "configuration", "window", "parameters", "points", "anomalous")
 PATIENCE = 60  # seconds to wait for a first worker of a cluster
 
 
@@ -90,8 +91,8 @@ def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
     A change of code that should change no result makes a table stale. To run the grid again takes
     hours, a sample minutes. It is no proof: a stamped row keeps the hash of the code that
     computed it, in `made_by`. On another processor the training of a network ends elsewhere, as
-    with another seed; so of networks the mean of VUS-PR over the sample is compared, within
-    `comparison.MARGIN`, of all others every number.
+    with another seed; so of networks `SETTINGS` are compared, and the mean of VUS-PR over the
+    sample, within `comparison.MARGIN`; of all others every number.
 
     Parameters
     ----------
@@ -124,10 +125,10 @@ def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
         others, networks = [], []
         made = _compute(jobs, backend, scheduler, ((key, cells[key]) for key in chosen))
         for key, rows in _bar(len(chosen), made):
-            if KINDS[cells[key]["detector"]].family == "network" and not rows[0]["error"]:
+            is_network = KINDS[cells[key]["detector"]].family == "network"
+            others += _otherwise(stored[key], rows, SETTINGS if is_network else None)
+            if is_network and not rows[0]["error"]:
                 networks.append((stored[key][0]["vus_pr"], rows[0]["vus_pr"]))
-            else:
-                others += _otherwise(stored[key], rows)
         print(f"{len(chosen)} of {len(stored)} cells computed anew, {len(others)} rows differ")
         _check_networks(networks)
         if not others:
@@ -169,14 +170,15 @@ def _spread(stored, count):
     return [*chosen, *rest[: max(0, count - len(chosen))]]
 
 
-def _otherwise(stored, made):
-    """The stored rows that were not made anew, with the first difference."""
+def _otherwise(stored, made, names=None):
+    """The stored rows that were not made anew, by some names or all, with the first difference."""
     if len(stored) != len(made):
         return [{**row, "found": f"{len(made)} rows"} for row in stored]
     found = []
     for one, other in zip(stored, made, strict=True):
-        for name, value in one.items():
-            if name not in VARYING and not _equal(value, other.get(name)):
+        for name in names or [name for name in one if name not in VARYING]:
+            value = one.get(name)
+            if not _equal(value, other.get(name)):
                 found.append({**one, "found": f"{name} {other.get(name)!r}, stored {value!r}"})
                 break
     return found

@@ -634,6 +634,10 @@ def test_stored_results_are_those_that_the_command_makes(name, data, detector, b
 
 
 def test_networks_of_a_sample_may_end_elsewhere_but_not_be_worse(capsys):
+    stored = [{"key": "a", "window": 30, "vus_pr": 0.5}]
+    assert run._otherwise(stored, [{"window": 30, "vus_pr": 0.4}], run.SETTINGS) == []
+    other = run._otherwise(stored, [{"window": 31, "vus_pr": 0.5}], run.SETTINGS)
+    assert [row["found"] for row in other] == ["window 31, stored 30"]
     run._check_networks([])
     run._check_networks([(0.5, 0.52), (0.3, 0.29), (None, None)])
     assert "3 cells of networks: mean VUS-PR 0.4050, stored 0.4000" in capsys.readouterr().out
