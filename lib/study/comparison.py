@@ -11,6 +11,12 @@ from scipy import stats
 MARGIN = 0.02  # of VUS-PR: differences within it are of no practical use
 DRAWS = 10_000
 DECIMALS = 10  # of differences; what is closer is a tie, not the noise of floating point
+METRICS = {  # as figures and tables call them
+    "vus_pr": "VUS-PR",
+    "average_precision": "average precision",
+    "ucr_hit": "UCR score",
+    "event_f1": "event F1",
+}
 
 
 def by_source(rows, metric):
@@ -82,9 +88,10 @@ def difference(first, second, margin=MARGIN):
     -------
     Series
         `mean` of first less second, `low` and `high` of its 95 % bootstrap interval over sources,
-        `n` sources, `wins` and `losses` of the first, `p` of Wilcoxon's signed-rank test, and
+        `n` sources, `wins` and `losses` of the first, `p` of Wilcoxon's signed-rank test;
         `verdict`: "better" or "worse" where the interval excludes 0, "equal" where it lies within
-        the margin, else "not decided".
+        the margin, else "not decided"; `needed`, how many sources would show a difference as large
+        as this one, or as the margin, in four of five studies.
 
     Examples
     --------
@@ -107,9 +114,9 @@ def difference(first, second, margin=MARGIN):
     else:
         within = -margin < found["low"] and found["high"] < margin
         verdict = "equal" if within else "not decided"
-    found = found.astype(object)
-    found["verdict"] = verdict
-    return found
+    of_one = smallest_difference(both.std(), 1)
+    needed = (of_one / max(abs(found["mean"]), margin)) ** 2
+    return pd.concat([found.astype(object), pd.Series({"verdict": verdict, "needed": needed})])
 
 
 def differences(table, pairs, margin=MARGIN):
@@ -141,6 +148,59 @@ def differences(table, pairs, margin=MARGIN):
     }
     found = pd.DataFrame(found).T
     return found.assign(p_holm=holm(found["p"]))
+
+
+def by_kind(rows, first, second, metric, margin=MARGIN):
+    """Compare two detectors on each kind of series.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As `results.runs` returns it. The files of SKAB, one test bench, count one by one.
+    first, second : str
+        Detectors; a kind of series on which one of them has no result is left out.
+    metric : str
+    margin : float
+        As in `difference`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each kind of series, as `difference` returns it.
+    """
+    rows = rows[rows["detector"].isin([first, second])]
+    source = rows["source"].where(rows["collection"] != "skab", rows["data"])
+    found = {}
+    for kind, own in rows.assign(source=source).groupby("kind", observed=True):
+        table = by_source(own, metric).dropna()
+        if table.shape[1] == 2 and len(table):
+            found[kind] = difference(table[first], table[second], margin)
+    return pd.DataFrame(found).T
+
+
+def pooled_f1(rows):
+    """F1 of each detector over the rows of all series together; its mean over seeds.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With `detector`, `seed`, `recall`, and the numbers of `flags` and `anomalous` rows.
+
+    Returns
+    -------
+    Series
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"detector": "pca", "seed": 0, "recall": [1.0, 0.0], "flags": [2, 0],
+    ...                      "anomalous": [1, 1]})
+    >>> pooled_f1(rows).to_dict()
+    {'pca': 0.5}
+    """
+    rows = rows.assign(hits=rows["recall"] * rows["anomalous"])
+    pooled = rows.groupby(["detector", "seed"])[["hits", "flags", "anomalous"]].sum()
+    f1 = 2 * pooled["hits"] / (pooled["flags"] + pooled["anomalous"])
+    return f1.groupby("detector").mean()
 
 
 def smallest_difference(deviation, n, power=0.8, alpha=0.05):

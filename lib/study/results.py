@@ -12,10 +12,12 @@ import json
 import math
 import time
 import zlib
+from pathlib import Path
 
 import pandas as pd
 
 from lib.course import outputs
+from lib.detectors import KINDS
 from lib.errors import ParameterError
 
 try:
@@ -26,6 +28,13 @@ except ImportError:  # Windows
 
 ORDER = ("data", "detector", "changes", "seed", "position")  # of the rows; then by their key
 END = "rows"  # the name in the last line of a cell's file
+SERIES = {  # the kind of series that a collection has
+    "ucr": "shapes (UCR)",
+    "nab": "cloud, traffic, business (NAB)",
+    "skab": "pump with valves (SKAB), by file",
+    "lhb": "wind turbine",
+    "sp500": "prices",
+}
 TABLE, FIRST, SPAN = 0, 1, 2**30  # bytes of the lock file: one for the table, one for each cell
 
 
@@ -47,6 +56,50 @@ def read(path):
         If a line is not a JSON object.
     """
     return pd.DataFrame(_rows(path))
+
+
+def runs(path, rule):
+    """Read the runs of a table that did not fail, at one threshold rule, in words for readers.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+    rule : str
+        A threshold rule, as in the table.
+
+    Returns
+    -------
+    DataFrame
+        As `read` returns it; `detector` is a title with, in brackets, what was changed. New are
+        `of`, the kind of detector, `family`, and `kind`, that of the series. How many runs there
+        are and how many failed is printed.
+
+    Raises
+    ------
+    ParameterError
+        As `read`; or if no row has that rule.
+    """
+    rows = read(Path(path)).query("rule == @rule or error.notna()")
+    if rows["error"].notna().all():
+        raise ParameterError(f"`rule` must be one of {path}. Received: rule={rule!r}")
+    failed = rows["error"].notna()
+    print(f"{Path(path).name}: {rows['key'].nunique():,} runs, {failed.sum()} failed")
+    rows = rows[~failed].rename(columns={"detector": "of"})
+    titles = rows["of"].map(lambda name: KINDS[name].title)
+    return rows.assign(
+        detector=titles + rows["changes"].map(_in_words),
+        family=rows["of"].map(lambda name: KINDS[name].family),
+        kind=pd.Categorical(rows["collection"].map(SERIES), [*SERIES.values()]),
+    )
+
+
+def _in_words(changes):
+    """What was changed, for a title."""
+    words = [f"{name} {value}" for name, value in json.loads(changes).items()]
+    for place, word in enumerate(words):
+        if word.startswith("beside"):
+            words[place] = f"mean with {KINDS[word.split()[1]].title}"
+    return f" ({', '.join(words)})" if words else ""
 
 
 class Results:

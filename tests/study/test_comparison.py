@@ -1,13 +1,15 @@
 """Statistics of the study: tests against enumeration, intervals against loops, verdicts."""
 
 import itertools
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from lib.study import comparison
+from lib.errors import ParameterError
+from lib.study import comparison, results
 
 # Demsar (2006), Table 6: AUC of four forms of C4.5 on fourteen data sets. The last two of the
 # thirteenth are printed alike, 0.975, and ranked 2 and 3, so the third digit hides a difference.
@@ -189,3 +191,39 @@ def test_the_best_configuration_is_that_of_sources_and_not_of_series():
         ]
     ).assign(detector="pca")
     assert comparison.tuned(table, "v")["configuration"].to_dict() == {"pca": "b"}
+
+
+def test_kinds_of_series_are_compared_one_by_one_and_files_of_skab_as_sources():
+    rows = [
+        {"detector": name, "collection": c, "kind": c, "source": c, "data": f"{c}{i}", "f1": value}
+        for name, value in (("a", 0.5), ("b", 0.25))
+        for c in ("ucr", "skab")
+        for i in range(4)
+    ]
+    rows.append({**rows[0], "collection": "nab", "kind": "nab", "source": "nab"})  # a alone
+    found = comparison.by_kind(pd.DataFrame(rows), "a", "b", "f1")
+    assert found["n"].to_dict() == {"skab": 4, "ucr": 1}
+    assert (found["mean"] == 0.25).all()
+
+
+def test_runs_are_read_in_words(tmp_path, capsys):
+    row = {"key": "0", "rule": "maximum", "collection": "ucr", "error": None, "changes": "{}"}
+    changed = {"key": "1", "changes": '{"latent": 8, "beside": "pca train mse 8"}'}
+    lines = [
+        row | {"detector": "lstm_autoencoder"},
+        row | {"detector": "lstm_autoencoder", **changed},
+        row | {"detector": "pca", "key": "2", "error": "ValueError", "rule": None},
+        row | {"detector": "pca", "rule": "percentile 99"},
+    ]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found = results.runs(path, "maximum")
+    assert capsys.readouterr().out == "t.jsonl: 3 runs, 1 failed\n"
+    assert found["detector"].tolist() == [
+        "LSTM autoencoder",
+        "LSTM autoencoder (latent 8, mean with PCA reconstruction)",
+    ]
+    assert set(found["family"]) == {"network"}
+    assert set(found["kind"]) == {"shapes (UCR)"}
+    with pytest.raises(ParameterError, match=r"`rule` must be one of .+rule='mean'"):
+        results.runs(path, "mean")
