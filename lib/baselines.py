@@ -7,12 +7,13 @@ them.
 """
 
 import hashlib
-import operator
 
 import numpy as np
 import pandas as pd
 
 from lib.errors import whole
+
+WARM_UP = 20  # returns that a volatility must rest on
 
 
 def last_value(series):
@@ -26,30 +27,6 @@ def last_value(series):
     return series.diff().abs().rename("score")
 
 
-def seasonal_naive(series, period):
-    """Error of the forecast that everything repeats: `|x[t] - x[t-period]|`.
-
-    Parameters
-    ----------
-    series : Series of n_times
-    period : int
-        Rows after which the series repeats, such as 144 ten-minute steps of a day.
-
-    Raises
-    ------
-    ValueError
-        If `period` is not a positive integer: 0 would score nothing, -1 look ahead.
-
-    Examples
-    --------
-    >>> seasonal_naive(pd.Series([1.0, 5.0, 2.0, 5.0]), period=2).tolist()
-    [nan, nan, 1.0, 0.0]
-    """
-    if isinstance(period, bool) or not hasattr(period, "__index__") or operator.index(period) < 1:
-        raise ValueError(f"`period` must be a positive integer. Received: period={period!r}")
-    return series.diff(period).abs().rename("score")
-
-
 def window_mean(series, window):
     """Error of the forecast by the mean of the `window` points before.
 
@@ -61,66 +38,44 @@ def window_mean(series, window):
     return (series - series.rolling(window).mean().shift(1)).abs().rename("score")
 
 
-def moving_z(series, window, floor=0.0):
+def moving_z(series, window):
     """Distance from the mean of the `window` points before, in their standard deviations.
-
-    Parameters
-    ----------
-    series : Series of n_times
-    window : int
-    floor : float
-        Least standard deviation, in the unit of the series: after points that stand still, any
-        change would be infinitely large.
 
     Examples
     --------
     >>> moving_z(pd.Series([1.0, 3.0, 4.0]), window=2).tolist()
     [nan, nan, 2.0]
-    >>> moving_z(pd.Series([3.0, 3.0, 4.0]), window=2, floor=0.1).tolist()
-    [nan, nan, 10.0]
     """
-    deviation = series.rolling(window).std(ddof=0).shift(1).clip(lower=floor)
+    deviation = series.rolling(window).std(ddof=0).shift(1)
     return (window_mean(series, window) / deviation).rename("score")
 
 
-def ewma_volatility(returns, decay=0.94, warm_up=20):
+def ewma_volatility(returns, decay=0.94):
     """Volatility of a return as it was known the day before, by exponential weights.
 
     `variance[t] = decay * variance[t-1] + (1 - decay) * returns[t-1]**2`, the RiskMetrics
-    form (J.P. Morgan and Reuters, 1996, decay 0.94 for daily data).
-
-    Parameters
-    ----------
-    returns : Series of n_times
-    decay : float in (0, 1)
-        Weight of the past; 0.94 forgets half of it in 11 days.
-    warm_up : int
-        First values that are NaN, because they rest on too few returns.
-
-    Returns
-    -------
-    Series of n_times, in the unit of `returns`
+    form (J.P. Morgan and Reuters, 1996, decay 0.94 for daily data: it forgets half of the past in
+    11 days). The first 20 values are NaN, because they rest on too few returns.
 
     Examples
     --------
-    >>> returns = pd.Series([0.02, 0.02, 0.02])
-    >>> ewma_volatility(returns, warm_up=1).round(3).tolist()
+    >>> ewma_volatility(pd.Series([0.02] * 22)).round(3).tolist()[19:]
     [nan, 0.02, 0.02]
     """
     variance = returns.pow(2).ewm(alpha=1 - decay, adjust=False).mean().shift(1)
-    variance.iloc[:warm_up] = np.nan
+    variance.iloc[:WARM_UP] = np.nan
     return np.sqrt(variance).rename("volatility")
 
 
-def ewma_z(returns, decay=0.94, warm_up=20):
+def ewma_z(returns, decay=0.94):
     """Size of a return in units of the volatility known the day before.
 
     Examples
     --------
-    >>> ewma_z(pd.Series([0.02, 0.02, 0.06]), warm_up=1).round(2).tolist()
+    >>> ewma_z(pd.Series([0.02] * 21 + [0.06])).round(2).tolist()[19:]
     [nan, 1.0, 3.0]
     """
-    return (returns.abs() / ewma_volatility(returns, decay, warm_up)).rename("score")
+    return (returns.abs() / ewma_volatility(returns, decay)).rename("score")
 
 
 def random_scores(series, seed=0):
@@ -152,10 +107,15 @@ class Mean:
     [-1.0, 1.0]
     """
 
-    stored, n_parameters = (), 0
+    stored = ()
 
     def __init__(self, window, n_features, horizon=0, seed=0):
         pass
+
+    @property
+    def n_parameters(self):
+        """Numbers that were learned; None where training windows are kept."""
+        return sum(getattr(self, name).size for name in self.stored)
 
     def fit(self, inputs, targets):
         """Learn nothing: the rows are scaled to mean 0."""
@@ -286,11 +246,6 @@ class Ridge(Mean):
 
     stored = ("coefficients", "intercept")
 
-    @property
-    def n_parameters(self):
-        """Numbers that were learned."""
-        return self.coefficients.size + self.intercept.size
-
     def __init__(self, window, n_features, horizon=1, seed=0, *, alpha=1.0):
         self.alpha = _positive("alpha", alpha)
 
@@ -333,11 +288,6 @@ class Pca(Mean):
     """
 
     stored = ("mean", "components")
-
-    @property
-    def n_parameters(self):
-        """Numbers that were learned."""
-        return self.mean.size + self.components.size
 
     def __init__(self, window, n_features, horizon=0, seed=0, *, n_components=8):
         self.n_components = min(whole("n_components", n_components), window * n_features - 1)
