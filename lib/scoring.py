@@ -12,8 +12,10 @@ from sklearn.covariance import ShrunkCovariance
 
 from lib import windowing
 
+BATCH = 1024  # windows scored at once; it changes speed and memory, not the scores
 
-def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0, signed=False):
+
+def window_errors(model, inputs, targets):
     """Absolute error of each window, step and feature.
 
     Parameters
@@ -21,18 +23,11 @@ def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0, s
     model : keras.Model, or anything with `predict(inputs, batch_size=…, verbose=0)`
     inputs : ndarray of shape (n_windows, window, n_features)
     targets : ndarray of shape (n_windows, steps, n_features)
-    batch_size : int
-        Windows scored at once. It changes speed and memory, not the result.
-    max_missing : float
-        Largest share of an input window that may be missing (NaN). Up to there the model sees
-        it filled by `windowing.fill_windows`; beyond it all errors of the window are NaN.
-    signed : bool
-        Output less target, as `ErrorDistance` needs it, in place of the absolute value.
 
     Returns
     -------
     ndarray of shape (n_windows, steps, n_features), float64
-        NaN also where the target is missing.
+        NaN where the target is missing, and for a window of which anything is.
 
     Raises
     ------
@@ -48,41 +43,23 @@ def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0, s
     (1, 2, 1)
     """
     # In pieces: overlapping windows are a view, and Keras would copy all of them at once.
-    piece = 64 * batch_size
-    outputs = [
-        _outputs(model, inputs[start : start + piece], batch_size, max_missing)
-        for start in range(0, len(inputs), piece)
-    ]
-    outputs = np.concatenate(outputs)
+    piece = 64 * BATCH
+    starts = range(0, len(inputs), piece)
+    outputs = np.concatenate([_outputs(model, inputs[start : start + piece]) for start in starts])
     if outputs.shape != targets.shape:
         raise ValueError(
             f"`targets` must have the shape of the model's output, {outputs.shape}. "
             f"Received: {targets.shape}"
         )
-    errors = outputs - targets
-    return errors if signed else np.abs(errors)
+    return np.abs(outputs - targets)
 
 
-def missing_share(windows):
-    """Share of each window that is missing (NaN).
-
-    Examples
-    --------
-    >>> missing_share(np.array([[[1.0], [np.nan]], [[1.0], [2.0]]])).tolist()
-    [0.5, 0.0]
-    """
-    return np.isnan(windows).mean(axis=(1, 2))
-
-
-def _outputs(model, inputs, batch_size, max_missing):
-    """Outputs for one piece, float64; NaN for windows with too much missing."""
-    share = missing_share(inputs)
-    if share.any():
-        inputs = windowing.fill_windows(inputs)
+def _outputs(model, inputs):
     inputs = np.ascontiguousarray(inputs, dtype="float32")
-    outputs = model.predict(inputs, batch_size=batch_size, verbose=0)
+    missing = np.isnan(inputs)
+    outputs = model.predict(np.where(missing, 0.0, inputs), batch_size=BATCH, verbose=0)
     outputs = np.array(outputs, dtype="float64")
-    outputs[share > max_missing] = np.nan
+    outputs[missing.any(axis=(1, 2))] = np.nan
     return outputs
 
 
@@ -180,15 +157,8 @@ class ErrorDistance:
         return sums * np.where(np.isnan(total), np.nan, per_sum)[:, np.newaxis]
 
 
-def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024, max_missing=0.0):
-    """Absolute errors of a model on all windows of a series.
-
-    Parameters
-    ----------
-    model, series, window, horizon, stride, batch_size
-        As in `score`.
-    max_missing : float
-        As in `window_errors`.
+def series_errors(model, series, window, *, horizon=0):
+    """Absolute errors of a model on all windows of a series; the arguments are those of `score`.
 
     Returns
     -------
@@ -207,28 +177,21 @@ def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024
     expected = getattr(model, "input_shape", (None, window))[1]
     if expected != window:
         raise ValueError(f"`window` must be the model's, {expected}. Received: window={window}")
-    inputs, targets = windowing.window_pairs(
-        series.to_numpy(dtype=float), window, horizon=horizon, stride=stride
-    )
-    return window_errors(model, inputs, targets, batch_size=batch_size, max_missing=max_missing)
+    values = series.to_numpy(dtype=float)
+    return window_errors(model, *windowing.window_pairs(values, window, horizon=horizon))
 
 
-def point_scores(errors, index, window, *, horizon=0, stride=1, how="last"):
+def point_scores(errors, index, window, *, horizon=0, how="last"):
     """Fold window errors to one score per time point, averaged over features.
 
     Parameters
     ----------
     errors : ndarray of shape (n_windows, steps, n_features)
-        From `series_errors`, with the same `window`, `horizon` and `stride`.
+        From `series_errors`, with the same `window` and `horizon`.
     index : Index of n_times
         Of the series that the windows were cut from.
-    window, horizon, stride, how
-        As in `score`.
-
-    Returns
-    -------
-    Series of n_times float64
-        NaN where no window covers the row: `attrs["uncovered"]` says how many those are.
+    window, horizon, how
+        As in `score`, and so is what it returns.
 
     Examples
     --------
@@ -236,11 +199,9 @@ def point_scores(errors, index, window, *, horizon=0, stride=1, how="last"):
     >>> point_scores(errors, pd.RangeIndex(3), window=2, how="mean").tolist()
     [1.0, 3.0, 8.0]
     """
-    offset = windowing.target_offset(window, horizon)
-    folded = windowing.fold_windows(errors, len(index), offset=offset, stride=stride, how=how)
-    scores = pd.Series(known_mean(folded), index=index, name="score")
-    scores.attrs["uncovered"] = int(scores.isna().sum())
-    return scores
+    offset = window if horizon else 0
+    folded = windowing.fold_windows(errors, len(index), offset=offset, how=how)
+    return pd.Series(known_mean(folded), index=index, name="score")
 
 
 def known_mean(errors):
@@ -294,7 +255,7 @@ def trailing_mean(errors, rows):
     return np.divide(total, count, out=np.full(errors.shape, np.nan), where=present)
 
 
-def score(model, series, window, *, horizon=0, stride=1, how="last", batch_size=1024):
+def score(model, series, window, *, horizon=0, how="last"):
     """One anomaly score per time point of a series.
 
     Parameters
@@ -303,29 +264,24 @@ def score(model, series, window, *, horizon=0, stride=1, how="last", batch_size=
         A forecaster (`horizon >= 1`) or an autoencoder (`horizon=0`).
     series : DataFrame of n_times rows and n_features columns
         Scaled as the training rows were.
-    window, horizon, stride : int
-        As in `windowing.window_pairs`, and as in training.
+    window, horizon : int
+        As in training.
     how : {"last", "mean", "median"}
         How the errors of overlapping windows become one, see `windowing.fold_windows`. Only
         `last` is causal.
-    batch_size : int
-        Windows scored at once; it does not change the scores.
 
     Returns
     -------
     Series of n_times float64, with the index of `series`
-        NaN where no window covers the row: `attrs["uncovered"]` says how many those are.
+        NaN where no complete window covers the row.
 
     Examples
     --------
     >>> class LastValue:
     ...     def predict(self, inputs, **options):
     ...         return inputs[:, -1:]
-    >>> scores = score(LastValue(), pd.DataFrame({"close": [1.0, 2, 4]}), window=1, horizon=1)
-    >>> scores.tolist(), scores.attrs["uncovered"]
-    ([nan, 1.0, 2.0], 1)
+    >>> score(LastValue(), pd.DataFrame({"close": [1.0, 2, 4]}), window=1, horizon=1).tolist()
+    [nan, 1.0, 2.0]
     """
-    errors = series_errors(
-        model, series, window, horizon=horizon, stride=stride, batch_size=batch_size
-    )
-    return point_scores(errors, series.index, window, horizon=horizon, stride=stride, how=how)
+    errors = series_errors(model, series, window, horizon=horizon)
+    return point_scores(errors, series.index, window, horizon=horizon, how=how)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from lib.errors import whole
+from lib.errors import choice, whole
 
 FOLDS = ("mean", "median", "last")
 
@@ -158,7 +158,8 @@ def window_pairs(values, window, *, horizon=0, stride=1):
     -------
     inputs : ndarray of shape (n_windows, window, n_features)
     targets : ndarray of shape (n_windows, horizon or window, n_features)
-        Both are views. The first target row is row `target_offset(window, horizon)`.
+        Both are views. The first target row is row `window` of the series, or row 0 with
+        `horizon=0`.
 
     Raises
     ------
@@ -215,17 +216,6 @@ def fill_windows(windows):
     return np.nan_to_num(filled, nan=0.0)
 
 
-def target_offset(window, horizon):
-    """Row of the series at which the first target starts: 0, or `window` for a forecast.
-
-    Examples
-    --------
-    >>> target_offset(window=30, horizon=0), target_offset(window=30, horizon=1)
-    (0, 30)
-    """
-    return window if horizon else 0
-
-
 def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
     """Fold errors per window and step back to one error per time point.
 
@@ -261,8 +251,7 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
     >>> fold_windows(errors, n_times=4, how="last")[:, 0]
     array([nan,  2.,  8., nan])
     """
-    if how not in FOLDS:
-        raise ValueError(f"`how` must be one of {', '.join(FOLDS)}. Received: how={how!r}")
+    choice("how", how, FOLDS)
     n_windows, steps, n_features = errors.shape
     if offset + (n_windows - 1) * stride + steps > n_times:
         raise ValueError(
@@ -270,33 +259,23 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
             f"Received: n_times={n_times}"
         )
     starts = offset + stride * np.arange(n_windows)
+    folded = np.full((n_times, n_features), np.nan)
     if how == "last":
-        folded = np.full((n_times, n_features), np.nan)
         folded[starts + steps - 1] = errors[:, -1]
         return folded
     if how == "median":
-        return _fold_median(errors, starts, n_times)
-    return _fold_mean(errors, starts, n_times)
-
-
-def _fold_mean(errors, starts, n_times):
-    total = np.zeros((n_times, errors.shape[2]))
-    count = np.zeros((n_times, errors.shape[2]))
-    for step in range(errors.shape[1]):
+        by_step = np.full((steps, n_times, n_features), np.nan)
+        for step in range(steps):
+            by_step[step, starts + step] = errors[:, step]
+        covered = ~np.isnan(by_step).all(axis=0)
+        folded[covered] = np.nanmedian(by_step[:, covered], axis=0)
+        return folded
+    total, count = np.zeros((2, n_times, n_features))
+    for step in range(steps):
         present = ~np.isnan(errors[:, step])
         total[starts + step] += np.where(present, errors[:, step], 0.0)
         count[starts + step] += present
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-
-
-def _fold_median(errors, starts, n_times):
-    by_step = np.full((errors.shape[1], n_times, errors.shape[2]), np.nan)
-    for step in range(errors.shape[1]):
-        by_step[step, starts + step] = errors[:, step]
-    covered = ~np.isnan(by_step).all(axis=0)
-    folded = np.full((n_times, errors.shape[2]), np.nan)
-    folded[covered] = np.nanmedian(by_step[:, covered], axis=0)
-    return folded
+    return np.divide(total, count, out=folded, where=count > 0)
 
 
 def overlap_mean(scores, window, n_times, *, offset=0, stride=1):
