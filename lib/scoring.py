@@ -13,6 +13,7 @@ from sklearn.covariance import ShrunkCovariance
 from lib import windowing
 
 BATCH = 1024  # windows scored at once; it changes speed and memory, not the scores
+SHRINKAGE = 0.3  # weight of equal variances in a covariance of errors
 
 
 def window_errors(model, inputs, targets):
@@ -74,17 +75,6 @@ class ErrorDistance:
     The matrix is shrunk towards equal variances without covariance, since neighbouring windows
     share most of their rows: few of them are independent.
 
-    Parameters
-    ----------
-    shrinkage : float
-        Weight of equal variances, above 0 and at most 1. With 1 the distance is the root of the
-        mean squared error, less the mean error, in units of its training value.
-
-    Raises
-    ------
-    ValueError
-        If `shrinkage` is out of its range, or (in `fit`) an error is not finite, or all are equal.
-
     Notes
     -----
     Malhotra et al. (2015), "Long short term memory networks for anomaly detection in time
@@ -94,18 +84,11 @@ class ErrorDistance:
     Examples
     --------
     >>> flanks = np.array([[1.0, -1.0], [-1.0, 1.0], [0.1, 0.1], [-0.1, -0.1]])[:, :, None]
-    >>> distance = ErrorDistance(0.1).fit(flanks)
+    >>> distance = ErrorDistance().fit(flanks)
     >>> distance.parts(np.array([[[1.0], [-1.0]], [[1.0], [1.0]]])).round(1)  # usual, unusual
-    array([[1. ],
-           [4.1]])
+    array([[1.1],
+           [2.5]])
     """
-
-    def __init__(self, shrinkage=0.3):
-        if not 0 < shrinkage <= 1:
-            raise ValueError(
-                f"`shrinkage` must be above 0 and at most 1. Received: shrinkage={shrinkage}"
-            )
-        self.shrinkage = shrinkage
 
     def fit(self, errors):
         """Learn mean and covariance.
@@ -120,11 +103,16 @@ class ErrorDistance:
         ErrorDistance
             Itself, with `location_` of shape (n,) and `factor_` of shape (n, n), for
             `n = steps * n_features` numbers.
+
+        Raises
+        ------
+        ValueError
+            If an error is not finite, or all are equal.
         """
         flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
         if not np.isfinite(flat).all() or not flat.std(axis=0).any():
             raise ValueError("`errors` must be finite, and not all equal, to have a covariance.")
-        fitted = ShrunkCovariance(shrinkage=self.shrinkage).fit(flat)
+        fitted = ShrunkCovariance(shrinkage=SHRINKAGE).fit(flat)
         self.location_ = fitted.location_
         self.factor_ = np.linalg.cholesky(fitted.precision_) / np.sqrt(flat.shape[1])
         return self

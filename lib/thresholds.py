@@ -1,7 +1,8 @@
 """From scores to a threshold: a score above it is flagged.
 
 Every rule takes the scores of train or validation, never of test, and returns one number.
-Scores of points that no window covers (NaN) are left out. Only `oracle` sees labels: it is
+Scores of points that no window covers (NaN) are left out; if none is left, or one is infinite,
+that is a `ValueError`, as is an option out of its range. Only `oracle` sees labels: it is
 not a rule but an upper bound.
 """
 
@@ -14,20 +15,6 @@ from lib.errors import whole
 
 FEWEST_PEAKS = 10
 Z_GRID = np.arange(2, 10.5, 0.5)  # the range that Hundman et al. recommend, in half steps
-
-__all__ = [
-    "adaptive",
-    "conformal",
-    "dynamic",
-    "fixed",
-    "mad",
-    "maximum",
-    "mean_plus_sigma",
-    "oracle",
-    "peaks_over_threshold",
-    "percentile",
-    "vote",
-]
 
 
 def fixed(scores, value):
@@ -106,14 +93,10 @@ def conformal(scores, alpha=0.01):
     Parameters
     ----------
     scores : array-like of float
-        Scores that had no part in training, or they are too low. NaN is left out.
+        Scores that had no part in training, or they are too low.
     alpha : float
-        Target share of flags among normal points, between 0 and 1.
-
-    Returns
-    -------
-    float
-        Infinite if there are fewer than `1 / alpha - 1` scores: they cannot support a flag.
+        Target share of flags among normal points, between 0 and 1. With fewer than `1 / alpha - 1`
+        scores the threshold is infinite: they cannot support a flag.
 
     Examples
     --------
@@ -138,7 +121,6 @@ def vote(scores, rules, at_least):
 
     Parameters
     ----------
-    scores : array-like of float
     rules : sequence of callables
         Each takes the scores and returns a threshold; `functools.partial` sets options.
     at_least : int
@@ -167,18 +149,13 @@ def oracle(scores, labels):
     Parameters
     ----------
     scores : array-like of float
-        Points without a score (NaN) are left out, and so are their labels.
     labels : array-like of bool, one for each score
+        At least one that has a score must be True.
 
     Returns
     -------
     float
         The highest one if several are equally good.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ or no labelled point has a score.
 
     Examples
     --------
@@ -245,16 +222,10 @@ def peaks_over_threshold(scores, risk=1e-4, level=98.0):
 
     Parameters
     ----------
-    scores : array-like of float
-        NaN is left out.
     risk : float
         Share of normal points that may exceed the threshold.
     level : float
         Percentile of the scores where their tail begins.
-
-    Returns
-    -------
-    float
 
     Raises
     ------
@@ -301,8 +272,8 @@ def dynamic(scores, prune=0.13):
     Parameters
     ----------
     scores : array-like of float, in the order of time
-        Unlike the other rules, this one may look at scores that hold anomalies: it was made to
-        set a threshold within a span, not for a span to come. NaN is left out.
+        None negative, or shares mean nothing. Unlike the other rules, this one may look at scores
+        that hold anomalies: it was made to set a threshold within a span, not for a span to come.
     prune : float from 0 to 1
         Smallest relative step from one run to the next lower; 0 takes nothing back.
 
@@ -310,11 +281,6 @@ def dynamic(scores, prune=0.13):
     -------
     float
         The highest score if nothing stands out.
-
-    Raises
-    ------
-    ValueError
-        If `prune` is outside 0 to 1, or a score is negative, so that shares mean nothing.
 
     Examples
     --------

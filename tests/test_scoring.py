@@ -226,7 +226,7 @@ def test_the_distance_is_that_of_mahalanobis():
     shrunk = 0.7 * covariance + 0.3 * np.trace(covariance) / 6 * np.eye(6)
     centred = later.reshape(20, 6) - errors.reshape(500, 6).mean(axis=0)
     by_hand = np.sqrt(np.einsum("ij,jk,ik->i", centred, np.linalg.inv(shrunk), centred) / 6)
-    found = scoring.ErrorDistance(0.3).fit(errors).parts(later).mean(axis=1)
+    found = scoring.ErrorDistance().fit(errors).parts(later).mean(axis=1)
     np.testing.assert_allclose(found, by_hand, rtol=1e-9)
 
 
@@ -241,12 +241,6 @@ def test_a_missing_error_gives_no_distance():
     distance = scoring.ErrorDistance().fit(errors)
     errors[3, 1] = np.nan
     assert np.isnan(distance.parts(errors)).nonzero()[0].tolist() == [3]
-
-
-@pytest.mark.parametrize("shrinkage", [0, -0.1, 1.1, float("nan")])
-def test_a_shrinkage_out_of_its_range_is_refused(shrinkage):
-    with pytest.raises(ValueError, match="`shrinkage` must be above 0 and at most 1"):
-        scoring.ErrorDistance(shrinkage)
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0])
