@@ -36,7 +36,6 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     batch_size=128,
     patience=3,
     seed=0,
-    allow_missing=False,
     decay=False,
     trainer=None,
 ):
@@ -48,7 +47,8 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     inputs, targets : ndarray of shape (n_windows, steps, n_features)
         Their order is shuffled anew in each epoch. Without `targets`, `inputs` is an object that
         cuts windows as they are needed: it has a length, and its item `[places]`, for an array
-        of places, is a pair of float32 inputs and targets.
+        of places, is a pair of float32 inputs and targets. These targets may hold NaN, for a loss
+        that leaves them out, as `models.SameShapeLoss` does.
     validation : tuple (inputs, targets) or such an object, optional
         Later windows, never trained on. With them, training stops after `patience` epochs
         without a better validation loss; without them it runs for all `epochs` or `steps`.
@@ -64,8 +64,6 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
         Of the shuffling, in NumPy, so that the order is the same on every backend; dropout draws
         from the seed that the model was built with. Same seeds, same thread count, same machine:
         the same weights, bit for bit.
-    allow_missing : bool
-        Let NaN in targets pass, for a loss that leaves them out, as `models.SameShapeLoss` does.
     decay : bool
         Let the learning rate fall from batch to batch in a straight line, from the model's own to
         0 at the end of the budget. The same loss is often reached in fewer steps.
@@ -92,7 +90,7 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     ValueError
         If a count is not a positive integer, the arrays differ in length, hold a value that
         is not finite, are empty, or have another shape than the model's input and output, or
-        if there is no such trainer.
+        if training diverges.
 
     Examples
     --------
@@ -104,14 +102,13 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     (2, 1)
     """
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    counts |= {} if steps is None else {"steps": steps}
+    for count, value in (counts | ({} if steps is None else {"steps": steps})).items():
+        errors.whole(count, value)
     errors.whole("min_steps", min_steps, 0)
     trainer = errors.trainer(trainer)
-    for count, value in counts.items():
-        errors.whole(count, value)
-    windows = _checked(model, inputs if targets is None else (inputs, targets), allow_missing)
+    windows = _checked(model, inputs if targets is None else (inputs, targets))
     if validation is not None:
-        validation = _checked(model, validation, allow_missing)
+        validation = _checked(model, validation)
     batches = _shuffled(np.random.default_rng(seed), len(windows), batch_size)
     plan, name = _plan(math.ceil(len(windows) / batch_size), epochs, steps)
     started = time.perf_counter()
@@ -126,22 +123,20 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
                 losses.append({"loss": _epoch(train, student, windows, some)})
                 taken += count
                 if validation is not None:
-                    losses[-1]["val_loss"] = _validation_loss(student, validation)
-                    best.look_at(losses[-1]["val_loss"], student)
+                    in_order = _in_order(validation)
+                    of_validation = _epoch(student.test_on_batch, student, validation, in_order)
+                    losses[-1]["val_loss"] = of_validation
+                    best.look_at(of_validation, student)
                 bar.set_postfix({key: f"{value:.3g}" for key, value in losses[-1].items()})
                 bar.update()
         best.restore(student)
     history = _history(losses, plan, name)
     history.attrs |= {"steps": taken, "stopped": "budget" if taken == sum(plan) else "patience"}
-    history.attrs["ratio"] = _ratio(history, _mean_loss(model, windows, validation))
+    kept = history["val_loss"].min() if "val_loss" in history else history["loss"].iloc[-1]
+    of_mean = _mean_loss(model, windows, validation)
+    history.attrs["ratio"] = float(kept) / of_mean if of_mean else math.nan
     history.attrs["seconds"] = time.perf_counter() - started
     return history
-
-
-def _ratio(history, of_mean):
-    """Loss of the kept weights over that of predicting the mean; near 1 nothing was learned."""
-    kept = history["val_loss"].min() if "val_loss" in history else history["loss"].iloc[-1]
-    return float(kept) / of_mean if of_mean else math.nan
 
 
 def _plan(per_epoch, epochs, steps):
@@ -224,10 +219,6 @@ def _batches(order, size):
 
 def _in_order(windows):
     return _batches(np.arange(len(windows)), SCORED_AT_ONCE)
-
-
-def _validation_loss(model, windows):
-    return _epoch(model.test_on_batch, model, windows, _in_order(windows))
 
 
 def _epoch(step, model, windows, batches):
@@ -335,7 +326,7 @@ def _in_notebook():
     return hasattr(shell, "kernel")
 
 
-def _checked(model, windows, allow_missing):
+def _checked(model, windows):
     """Windows whose shapes suit the model; arrays are checked to be finite, too."""
     is_cut = not isinstance(windows, tuple | list)
     inputs, targets = windows[np.arange(min(len(windows), 1))] if is_cut else windows
@@ -343,18 +334,13 @@ def _checked(model, windows, allow_missing):
         raise ValueError(
             f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"
         )
-    _check_array("inputs", inputs, model.input_shape[1:], is_cut)
-    _check_array("targets", targets, model.output_shape[1:], is_cut or allow_missing)
+    shapes = {"inputs": (inputs, model.input_shape), "targets": (targets, model.output_shape)}
+    for name, (values, expected) in shapes.items():
+        if len(values) == 0 or values.shape[1:] != expected[1:]:
+            raise ValueError(
+                f"`{name}` must have shape (n_windows, {', '.join(map(str, expected[1:]))}), "
+                f"with at least one window. Received: {values.shape}"
+            )
+        if not is_cut and not np.isfinite(values).all():
+            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity in {name}.")
     return windows if is_cut else _Arrays(inputs, targets)
-
-
-def _check_array(name, values, expected, allow_missing=False):
-    if len(values) == 0 or values.shape[1:] != expected:
-        raise ValueError(
-            f"`{name}` must have shape (n_windows, {', '.join(map(str, expected))}), "
-            f"with at least one window. Received: {values.shape}"
-        )
-    if allow_missing and not np.isinf(values).any() and not np.isnan(values).all():
-        return
-    if not np.isfinite(values).all():
-        raise ValueError(f"`{name}` must be finite. Received: NaN or infinity in {name}.")
