@@ -85,17 +85,12 @@ class Preprocessing:
         self.step_ = None
 
     def fit(self, *recordings):
-        """Learn the expected step.
+        """Learn the expected step; returns itself.
 
         Parameters
         ----------
         *recordings : DataFrame of n_times rows and n_features columns
             One, or several that have nothing to do with each other's times.
-
-        Returns
-        -------
-        Preprocessing
-            Itself.
 
         Raises
         ------
@@ -112,30 +107,12 @@ class Preprocessing:
         return self
 
     def rows(self, series):
-        """Return the rows that get a score: those of the series, or the steps they fall into.
-
-        Parameters
-        ----------
-        series : DataFrame of n_times rows and n_features columns
-
-        Returns
-        -------
-        DataFrame of n_rows rows and n_features columns
-        """
+        """Return the rows that get a score: those of the series, or the steps they fall into."""
         rule = self.settings["resample"]
         return _resampled(series, rule, self.settings["statistic"]) if rule else series
 
     def is_gap(self, step):
-        """Say of steps in seconds whether they are gaps.
-
-        Parameters
-        ----------
-        step : float or ndarray
-
-        Returns
-        -------
-        bool or ndarray of bool
-        """
+        """Say of a step in seconds, or of an array of them, whether it is a gap."""
         if not self.has_gaps:
             return np.zeros(np.shape(step), bool)[()]
         return np.asarray(step) > self.settings["max_gap"] * self.step_
@@ -185,16 +162,7 @@ class Preprocessing:
         return found
 
     def frames(self, series):
-        """Return a series preprocessed: one frame for each piece between two gaps.
-
-        Parameters
-        ----------
-        series : DataFrame of n_times rows and n_features columns
-
-        Returns
-        -------
-        list of DataFrame, float64
-        """
+        """Return a series preprocessed: a frame of float64 for each piece between two gaps."""
         rows = self.rows(series).astype("float64")
         return [
             pd.DataFrame(values, rows.index[start : start + len(values)], rows.columns)
@@ -223,23 +191,7 @@ class Preprocessing:
 def prepare(series, resample="", form="levels", statistic=""):
     """Bring a whole series into the rows that a detector learns from, gaps left aside.
 
-    Parameters
-    ----------
-    series : DataFrame of n_times rows and n_features columns
-        NaN is a missing value.
-    resample, form, statistic : str
-        As in `Preprocessing`.
-
-    Returns
-    -------
-    DataFrame, float64
-        Returns have one row fewer.
-
-    Raises
-    ------
-    ValueError
-        If `resample` is no step, or the index holds no times, or returns are asked of values that
-        are not positive.
+    The words are those of `Preprocessing`, and so are the errors. Returns have one row fewer.
 
     Examples
     --------
@@ -254,18 +206,7 @@ def prepare(series, resample="", form="levels", statistic=""):
 
 
 def until(series, last, resample=""):
-    """Return the rows of a series up to a row of what `prepare` makes of it, that one included.
-
-    Parameters
-    ----------
-    series : DataFrame of n_times rows
-    last : object
-        An entry of the index of `prepare(series, resample)`.
-    resample : str
-
-    Returns
-    -------
-    DataFrame
+    """Return the rows of a series that make up `prepare(series, resample).loc[:last]`.
 
     Examples
     --------
@@ -279,15 +220,7 @@ def until(series, last, resample=""):
 
 
 def seconds(index):
-    """Return the steps of an index of times in seconds, or None if it holds no times.
-
-    Parameters
-    ----------
-    index : Index of n_times entries
-
-    Returns
-    -------
-    ndarray of n_times - 1 float64, or None
+    """Return the steps of an index of times in seconds, an ndarray; None if it holds no times.
 
     Examples
     --------
@@ -345,25 +278,18 @@ def _resampled(series, rule, statistic):
     return getattr(steps, statistic)(**enough).astype("float64")
 
 
-def autocorrelation(series, longest=None):
+def autocorrelation(series):
     """Correlation of a series with itself, so many rows later; its linear trend is taken out.
 
     Parameters
     ----------
     series : DataFrame of n_times rows and n_features columns
-        Missing values are filled on straight lines.
-    longest : int, optional
-        Largest lag; by default a third of the rows, so that a period is seen three times.
+        At least 3. Missing values are filled on straight lines.
 
     Returns
     -------
-    Series of float64, index `lag` from 0
+    Series of float64, index `lag` from 0 to a third of the rows, so that a period is seen thrice
         1 at lag 0. The mean over the columns that vary; 0 if none does.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 3 rows.
 
     Examples
     --------
@@ -373,7 +299,7 @@ def autocorrelation(series, longest=None):
     """
     if len(series) < 3:
         raise ValueError(f"`series` must have at least 3 rows. Received: {len(series)}")
-    longest = len(series) // 3 if longest is None else min(longest, len(series) - 1)
+    longest = len(series) // 3
     values = series.reset_index(drop=True).interpolate(limit_direction="both").fillna(0.0)
     values = signal.detrend(values.to_numpy(dtype=float), axis=0)
     spread = values.std(axis=0)
@@ -395,14 +321,7 @@ def autocorrelation_period(series):
     properties of autocorrelated time-series", with the correlations up to the first negative one.
     A peak below four fifths of the highest is an overtone, and passed over.
 
-    Parameters
-    ----------
-    series : DataFrame of n_times rows and n_features columns
-
-    Returns
-    -------
-    int
-        0 if there is no such peak: the series does not repeat itself.
+    Without such a peak the answer is 0: the series does not repeat itself.
 
     Examples
     --------
@@ -496,10 +415,6 @@ def objections(*, rows, features, window, parameters, scores):
         Of the network.
     scores : int
         From which the threshold was set.
-
-    Returns
-    -------
-    list of str
 
     Examples
     --------
