@@ -140,12 +140,7 @@ class LastValue(Mean):
 
 
 class SeasonalNaive(Mean):
-    """Error of the forecast that everything repeats after `period` rows.
-
-    Parameters
-    ----------
-    period : int, optional
-        At most `window`, which is the default.
+    """Error of the forecast that everything repeats after `period` rows, by default a window.
 
     Examples
     --------
@@ -166,10 +161,7 @@ class SeasonalNaive(Mean):
 class MovingZ(Mean):
     """Distance from the mean of the window before, in its standard deviations.
 
-    Parameters
-    ----------
-    floor : float
-        Least standard deviation, in units of the training rows'.
+    These are at least `floor` of those of the training rows.
 
     Examples
     --------
@@ -194,14 +186,8 @@ class MovingZ(Mean):
 class Ewma(Mean):
     """Size of a value in units of the volatility known before, by exponential weights.
 
-    As `ewma_z`, with weights that end after `window` rows.
-
-    Parameters
-    ----------
-    decay : float in (0, 1)
-        Weight of a row over that of the row after it.
-    floor : float
-        Least volatility, in standard deviations of the training rows.
+    As `ewma_z`, with weights that end after `window` rows, and a volatility of at least `floor`
+    standard deviations of the training rows.
 
     Examples
     --------
@@ -228,12 +214,7 @@ class Ewma(Mean):
 
 
 class Ridge(Mean):
-    """Linear forecast of the rows after a window: ridge regression.
-
-    Parameters
-    ----------
-    alpha : float
-        Weight of the penalty on large coefficients.
+    """Linear forecast of the rows after a window: ridge regression with the penalty `alpha`.
 
     Examples
     --------
@@ -271,12 +252,8 @@ class Ridge(Mean):
 class Pca(Mean):
     """Distance of a window from the plane through the training windows' main directions.
 
-    The linear autoencoder (Baldi and Hornik, 1989).
-
-    Parameters
-    ----------
-    n_components : int
-        Size of the latent vector; at most one fewer than there are numbers in a window.
+    The linear autoencoder (Baldi and Hornik, 1989), with a latent vector of `n_components` numbers;
+    a window has at least one more.
 
     Examples
     --------
@@ -310,16 +287,11 @@ class Pca(Mean):
 
 
 class Neighbours(Mean):
-    """Difference of a window from the mean of its nearest training windows.
+    """Difference of a window from the mean of its `k` nearest training windows.
 
     With `k=1`, on windows brought to mean 0 and standard deviation 1, the distances are the left
-    half of a matrix profile (Yeh et al., 2016); a window far from all others is a discord.
-
-    Parameters
-    ----------
-    k : int
-    max_windows : int
-        Training windows that are kept, evenly spread.
+    half of a matrix profile (Yeh et al., 2016); a window far from all others is a discord. At most
+    `max_windows` training windows are kept, evenly spread.
 
     Examples
     --------
@@ -359,11 +331,7 @@ class Neighbours(Mean):
 class IsolationForest(Mean):
     """How few random cuts set a window apart from the training windows (Liu et al., 2008).
 
-    Scores from 0 to 1; about 0.5 is as easy to cut off as any other.
-
-    Parameters
-    ----------
-    trees : int
+    The scores of so many `trees` are from 0 to 1; about 0.5 is as easy to cut off as any other.
 
     Examples
     --------
@@ -415,14 +383,9 @@ class IsolationForest(Mean):
 class OneClassSvm(Mean):
     """Distance outside the boundary that a one-class SVM draws around the training windows.
 
-    Schölkopf et al. (2001), with the radial kernel. Below 0 inside, above 0 outside.
-
-    Parameters
-    ----------
-    nu : float in (0, 1]
-        Share of the training windows that may lie outside.
-    max_windows : int
-        Training windows, evenly spread: the cost of learning grows with the square of their number.
+    Schölkopf et al. (2001), with the radial kernel. Below 0 inside, above 0 outside, where a share
+    `nu` of the training windows may lie. It learns from `max_windows` of them, evenly spread: the
+    cost grows with the square of their number.
 
     Examples
     --------

@@ -23,17 +23,12 @@ def window_errors(model, inputs, targets):
     ----------
     model : keras.Model, or anything with `predict(inputs, batch_size=…, verbose=0)`
     inputs : ndarray of shape (n_windows, window, n_features)
-    targets : ndarray of shape (n_windows, steps, n_features)
+    targets : ndarray of shape (n_windows, steps, n_features), that of the model's output
 
     Returns
     -------
     ndarray of shape (n_windows, steps, n_features), float64
         NaN where the target is missing, and for a window of which anything is.
-
-    Raises
-    ------
-    ValueError
-        If the model's output has another shape than the targets.
 
     Examples
     --------
@@ -96,18 +91,13 @@ class ErrorDistance:
         Parameters
         ----------
         errors : ndarray of shape (n_windows, steps, n_features)
-            Signed, of windows without an anomaly.
+            Signed, of windows without an anomaly; all finite, and not all equal.
 
         Returns
         -------
         ErrorDistance
             Itself, with `location_` of shape (n,) and `factor_` of shape (n, n), for
             `n = steps * n_features` numbers.
-
-        Raises
-        ------
-        ValueError
-            If an error is not finite, or all are equal.
         """
         flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
         if not np.isfinite(flat).all() or not flat.std(axis=0).any():
@@ -172,14 +162,8 @@ def series_errors(model, series, window, *, horizon=0):
 def point_scores(errors, index, window, *, horizon=0, how="last"):
     """Fold window errors to one score per time point, averaged over features.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_windows, steps, n_features)
-        From `series_errors`, with the same `window` and `horizon`.
-    index : Index of n_times
-        Of the series that the windows were cut from.
-    window, horizon, how
-        As in `score`, and so is what it returns.
+    The errors are those of `series_errors`, with the same `window` and `horizon`, the index is that
+    of the series. All else is as in `score`, which does both.
 
     Examples
     --------
@@ -195,13 +179,8 @@ def point_scores(errors, index, window, *, horizon=0, how="last"):
 def known_mean(errors):
     """Mean over the second axis of what is there; NaN where nothing is.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_times, n_features) or (n_windows, steps, n_features)
-
-    Returns
-    -------
-    ndarray of shape (n_times,) or (n_windows, n_features), float64
+    From shape `(n_times, n_features)` to `(n_times,)`, from `(n_windows, steps, n_features)` to
+    `(n_windows, n_features)`, float64.
 
     Examples
     --------
@@ -219,15 +198,7 @@ def known_mean(errors):
 def trailing_mean(errors, rows):
     """Mean of each feature over the last `rows` rows, its own included, without what is missing.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_times, n_features)
-    rows : int
-
-    Returns
-    -------
-    ndarray of shape (n_times, n_features), float64
-        NaN where the row's own error is.
+    Takes and returns shape `(n_times, n_features)`, float64; NaN where the row's own error is.
 
     Examples
     --------
