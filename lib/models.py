@@ -48,11 +48,6 @@ class SameShapeLoss(keras.losses.Loss):
     ----------
     error : {"mae", "mse"}
 
-    Raises
-    ------
-    ValueError
-        If `error` is unknown, or (when called) if the shapes differ.
-
     Examples
     --------
     >>> loss = SameShapeLoss("mae")
@@ -408,10 +403,8 @@ def build_conv_autoencoder(
 
 
 def _count_conv_forecaster(window, n_features, *, filters, kernel, latent, horizon, **_):
-    convolutions = _convolutions(kernel, n_features, *filters)
-    return convolutions + _dense(
-        _behind_convolutions(window, filters), latent, horizon * n_features
-    )
+    flat = _behind_convolutions(window, filters)
+    return _convolutions(kernel, n_features, *filters) + _dense(flat, latent, horizon * n_features)
 
 
 @_builder(_count_conv_forecaster)
@@ -448,21 +441,8 @@ def build_conv_forecaster(
 def build_encoder(autoencoder):
     """Take the encoder out of an autoencoder: everything up to its layer `latent`.
 
-    Parameters
-    ----------
-    autoencoder : keras.Model
-        With a layer of that name, as the autoencoders of this module have.
-
-    Returns
-    -------
-    keras.Model
-        Input `(batch, window, n_features)`, output `(batch, latent)`. It shares its weights with
-        the autoencoder: training the one changes the other.
-
-    Raises
-    ------
-    ValueError
-        If there is no layer named `latent`.
+    A `keras.Model` from `(batch, window, n_features)` to `(batch, latent)`. It shares its weights
+    with the autoencoder: training the one changes the other.
 
     Examples
     --------
@@ -481,31 +461,20 @@ def build_encoder(autoencoder):
 def layer_table(model):
     """List the layers of a model as a learner can read them.
 
-    Parameters
-    ----------
-    model : keras.Model
-
-    Returns
-    -------
-    DataFrame
-        One row per layer, input first (index `layer`, its name): `kind`, `output shape` without
-        the batch axis, and `parameters`, the numbers it learns.
+    The frame has a row for each layer, input first (index `layer`, its name): `kind`, `output
+    shape` without the batch axis, and `parameters`, the numbers it learns.
 
     Examples
     --------
     >>> layer_table(build_lstm_forecaster(window=30, units=(8,)))["parameters"].tolist()
     [0, 320, 9, 0]
     """
-    rows = [
-        {
-            "layer": layer.name,
-            "kind": type(layer).__name__,
-            "output shape": str(tuple(layer.output.shape[1:])),
-            "parameters": layer.count_params(),
-        }
-        for layer in model.layers
-    ]
-    return pd.DataFrame(rows).set_index("layer")
+    columns = {
+        "kind": [type(layer).__name__ for layer in model.layers],
+        "output shape": [str(tuple(layer.output.shape[1:])) for layer in model.layers],
+        "parameters": [layer.count_params() for layer in model.layers],
+    }
+    return pd.DataFrame(columns, pd.Index([layer.name for layer in model.layers], name="layer"))
 
 
 def _seeded_input(window, n_features, seed, **sizes):
@@ -614,21 +583,9 @@ BUILDERS = {
 
 
 def count_parameters(kind, window, n_features=1, **options):
-    """Numbers that a network learns, without building it.
+    """Numbers that a network of `BUILDERS` learns, as `model.count_params()`, without building it.
 
-    Parameters
-    ----------
-    kind : str
-        Of `BUILDERS`.
-    window, n_features : int
-        Shape of a window.
-    **options
-        Arguments of the builder; its defaults stand in for those that are missing.
-
-    Returns
-    -------
-    int
-        As `model.count_params()` of the built network.
+    The options are those of the builder; its defaults stand in for those that are missing.
 
     Examples
     --------

@@ -37,13 +37,8 @@ def show(figure, name, alt=None):
         Short name, unique in the notebook; `figures/NN_name.png` is made from it.
     alt : str, optional
         Alternative text, what a person who cannot see it needs: kind of chart, axes, what there
-        is to see. Without it, the metadata of the cell have it (`alt`: name -> text), and it is
-        put into the output when the notebook is stored.
-
-    Raises
-    ------
-    ValueError
-        If `alt` is given and has fewer than 40 characters.
+        is to see, in at least 40 characters. Without it, the metadata of the cell have it (`alt`:
+        name -> text), and it is put into the output when the notebook is stored.
     """
     if alt is not None and len(alt) < SHORTEST_ALT:
         raise ValueError(
@@ -63,14 +58,9 @@ def show(figure, name, alt=None):
 
 
 def show_table(table, name):
-    """Show a table under a name; `tables/NN_name.csv` is made from it.
+    """Show a frame under a name, unique in the notebook; `tables/NN_name.csv` is made from it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rounded to what can be compared: it is stored as it is shown.
-    name : str
-        Short name, unique in the notebook.
+    It is stored as it is shown: round it to what can be compared.
     """
     with pd.option_context("display.max_colwidth", None):
         html = table.to_html()
@@ -86,12 +76,7 @@ def show_claims(claims):
     """Show the numbers that the text of a notebook repeats, under the name `claims`.
 
     In the text each stands behind a comment with its name, `<!-- claim: flags -->403`; a test
-    compares the two.
-
-    Parameters
-    ----------
-    claims : dict of str to number
-        Shown with six digits.
+    compares the two. The numbers, by name, are shown with six digits.
     """
     table = pd.Series(claims, name="value", dtype=float).map("{:.6g}".format)
     show_table(table.rename_axis("claim").to_frame(), "claims")
@@ -100,11 +85,7 @@ def show_claims(claims):
 def training_curves(histories, loss="mean absolute error"):
     """Training and validation loss over epochs, one panel per model.
 
-    Parameters
-    ----------
-    histories : dict of name to the DataFrame that `training.fit` returns
-    loss : str
-        Name of the loss, for the axis.
+    `histories` are what `training.fit` returns, by name; `loss` is written at the axis.
     """
     figure, axes = plt.subplots(1, len(histories), sharey=True, squeeze=False)
     for axis, (name, history) in zip(axes[0], histories.items(), strict=True):
@@ -157,11 +138,9 @@ def price_chart(axis, price, *, events=None, flags=None, log=True):
     Parameters
     ----------
     axis : matplotlib Axes
-    price : Series with a DatetimeIndex
+    price, flags : Series with a DatetimeIndex
     events : DataFrame with a DatetimeIndex, optional
         Events outside the span of `price` are left out; numbers are row numbers from 1.
-    flags : Series of bool, optional
-        True on the flagged days.
     log : bool
         Logarithmic price axis: equal distances are equal relative changes.
     """
@@ -249,11 +228,6 @@ def gates_over_time(axes, gates, *, marks=()):
     gates : DataFrame of shape (window, n_gates), values from 0 to 1
     marks : sequence of int
         Steps to mark by dotted lines.
-
-    Raises
-    ------
-    ValueError
-        If there is not exactly one of `axes` for each gate.
     """
     if len(axes) != gates.shape[1]:
         raise ValueError(

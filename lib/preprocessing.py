@@ -48,11 +48,6 @@ class Preprocessing:
         The expected step in seconds, the median of the training rows' steps; None if their index
         holds no times.
 
-    Raises
-    ------
-    ValueError
-        If a setting is of no use.
-
     Examples
     --------
     >>> times = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-03", "2024-03-01"])
@@ -76,27 +71,14 @@ class Preprocessing:
         if not number or not 0 <= max_gap <= 1e100:
             raise ValueError(f"`max_gap` must be 0 or above. Received: max_gap={max_gap!r}")
         statistic = statistic or ("last" if form == "returns" else "mean")
-        self.settings = {
-            "form": form,
-            "resample": resample,
-            "statistic": statistic,
-            "max_gap": float(max_gap),
-        }
+        self.settings = {"form": form, "resample": resample, "statistic": statistic}
+        self.settings["max_gap"] = float(max_gap)
         self.step_ = None
 
     def fit(self, *recordings):
-        """Learn the expected step; returns itself.
+        """Learn the expected step from frames that have nothing to do with each other's times.
 
-        Parameters
-        ----------
-        *recordings : DataFrame of n_times rows and n_features columns
-            One, or several that have nothing to do with each other's times.
-
-        Raises
-        ------
-        ValueError
-            If resampling is asked of an index that holds no times, or returns of values that are
-            not positive.
+        Returns itself. Resampling needs an index of times, and returns need positive values.
         """
         if self.settings["form"] == "returns":
             for train in recordings:
@@ -108,14 +90,16 @@ class Preprocessing:
 
     def rows(self, series):
         """Return the rows that get a score: those of the series, or the steps they fall into."""
-        rule = self.settings["resample"]
-        return _resampled(series, rule, self.settings["statistic"]) if rule else series
+        rule, statistic = self.settings["resample"], self.settings["statistic"]
+        if not rule:
+            return series
+        enough = {"min_count": 1} if statistic == "sum" else {}  # a step without rows is missing
+        return getattr(_steps(series, rule), statistic)(**enough).astype("float64")
 
     def is_gap(self, step):
         """Say of a step in seconds, or of an array of them, whether it is a gap."""
-        if not self.has_gaps:
-            return np.zeros(np.shape(step), bool)[()]
-        return np.asarray(step) > self.settings["max_gap"] * self.step_
+        longest = self.settings["max_gap"] * self.step_ if self.has_gaps else np.inf
+        return np.asarray(step) > longest
 
     @property
     def has_gaps(self):
@@ -130,18 +114,13 @@ class Preprocessing:
         rows : DataFrame of n_rows rows and n_features columns
             As `rows` gave them.
         before : DataFrame of one row, optional
-            The row before, if there was one.
+            The row before, if there was one. Where there can be gaps, both have an index of times.
 
         Returns
         -------
         list of (int, ndarray of shape (n_of_piece, n_features), bool)
             The place of the piece's first row in `rows`, its values, and whether the piece begins
             anew or goes on from `before`.
-
-        Raises
-        ------
-        ValueError
-            If there are gaps to look for, and the index holds no times.
         """
         if self.settings["form"] == "levels" and not self.has_gaps:
             return [(0, rows.to_numpy(), before is None)]
@@ -156,7 +135,12 @@ class Preprocessing:
             # Of a piece that goes on, the row before has been seen; a return needs it all the same.
             fresh = not known or begin > 0
             skipped = int(self.settings["form"] == "returns" or not fresh)
-            piece = self._formed(values[begin:end], skipped)
+            piece = values[begin:end]
+            if self.settings["form"] == "returns":
+                positive = np.where(piece > 0, piece, np.nan)  # no price: missing
+                piece = np.diff(np.log(positive), axis=0)
+            else:
+                piece = piece[skipped:]
             if begin or end > known or fresh:
                 found.append((int(begin) + skipped - known, piece, fresh))
         return found
@@ -180,12 +164,6 @@ class Preprocessing:
                 f"Received: {type(index).__name__}"
             )
         return np.flatnonzero(self.is_gap(steps)) + 1
-
-    def _formed(self, values, skipped):
-        if self.settings["form"] == "levels":
-            return values[skipped:]
-        positive = np.where(values > 0, values, np.nan)  # no price: missing
-        return np.diff(np.log(positive), axis=0)
 
 
 def prepare(series, resample="", form="levels", statistic=""):
@@ -272,12 +250,6 @@ def _steps(series, rule):
     return series.resample(step, **origin)
 
 
-def _resampled(series, rule, statistic):
-    steps = _steps(series, rule)
-    enough = {"min_count": 1} if statistic == "sum" else {}  # a step without rows is missing
-    return getattr(steps, statistic)(**enough).astype("float64")
-
-
 def autocorrelation(series):
     """Correlation of a series with itself, so many rows later; its linear trend is taken out.
 
@@ -319,9 +291,8 @@ def autocorrelation_period(series):
     Prominent is a peak that rises above its surroundings by 0.1 and by what chance alone would
     do: 8 standard errors, after Bartlett (1946), "On the theoretical specification and sampling
     properties of autocorrelated time-series", with the correlations up to the first negative one.
-    A peak below four fifths of the highest is an overtone, and passed over.
-
-    Without such a peak the answer is 0: the series does not repeat itself.
+    A peak below four fifths of the highest is an overtone, and passed over. Without a prominent
+    peak the answer is 0: the series does not repeat itself.
 
     Examples
     --------
@@ -406,58 +377,32 @@ def fewest_rows(window, horizon=0):
 def objections(*, rows, features, window, parameters, scores):
     """Say why a detector should not be relied on; an empty list if there is no reason.
 
-    Parameters
-    ----------
-    rows, features : int
-        Rows trained on, and numbers in each.
-    window : int
-    parameters : int
-        Of the network.
-    scores : int
-        From which the threshold was set.
+    `rows` were trained on, each of so many `features`, in windows of `window` rows, by a network
+    of `parameters` numbers; the threshold was set from so many `scores`.
 
     Examples
     --------
     >>> objections(rows=160, features=1, window=20, parameters=100, scores=200)
     ['8 windows that share no row; fewer than 50 show too little of what is normal']
     """
-    apart = rows // window
-    found = []
-    if apart < FEWEST_WINDOWS:
-        found.append(
-            f"{apart} windows that share no row; fewer than {FEWEST_WINDOWS} "
-            f"show too little of what is normal"
-        )
-    if parameters > rows * features:
-        found.append(
-            f"{parameters:,} parameters for {rows * features:,} numbers: "
-            f"it can learn the training part by heart"
-        )
-    if scores < FEWEST_SCORES:
-        found.append(
-            f"a threshold from {scores} scores; fewer than {FEWEST_SCORES} "
-            f"say little about the rarest hundredth"
-        )
-    return found
+    apart, numbers = rows // window, rows * features
+    doubts = {
+        f"{apart} windows that share no row; fewer than {FEWEST_WINDOWS} "
+        f"show too little of what is normal": apart < FEWEST_WINDOWS,
+        f"{parameters:,} parameters for {numbers:,} numbers: "
+        f"it can learn the training part by heart": parameters > numbers,
+        f"a threshold from {scores} scores; fewer than {FEWEST_SCORES} "
+        f"say little about the rarest hundredth": scores < FEWEST_SCORES,
+    }
+    return [doubt for doubt, holds in doubts.items() if holds]
 
 
 def same_promise(scores, other, threshold):
-    """Threshold at which `other` flags as many rows as `scores` do at theirs.
+    """Threshold at which `other` flags as many rows as `scores` do above theirs.
 
     Two rules are compared fairly when they make the same promise: so many flags on the rows that
-    set the thresholds.
-
-    Parameters
-    ----------
-    scores, other : array-like of n_times
-        Of the same rows, those that set the threshold. Rows where either is missing do not count.
-    threshold : float
-        Of `scores`; above it is flagged.
-
-    Returns
-    -------
-    float
-        Ties may leave a few flags fewer.
+    set the thresholds. Both are scores of these rows; where either is missing, a row does not
+    count. Ties may leave a few flags fewer.
 
     Examples
     --------

@@ -112,8 +112,8 @@ def vote(scores, rules, at_least):
     """Threshold above which at least so many of the rules flag.
 
     Rules on the same scores differ only in their threshold, so "at least m of them flag" is a
-    threshold too: the m-th lowest. With 1 any rule will do, with their number all must agree. A rule
-    takes the scores and returns a threshold; `functools.partial` sets options.
+    threshold too: the m-th lowest. With 1 any rule will do, with their number all must agree. A
+    rule takes the scores and returns a threshold; `functools.partial` sets options.
 
     Examples
     --------

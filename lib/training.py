@@ -113,28 +113,29 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     plan, name = _plan(math.ceil(len(windows) / batch_size), epochs, steps)
     started = time.perf_counter()
     with _student(model, trainer, sum(plan) if decay else 0) as (student, train):
-        losses, taken = [], 0
-        best = _Best(patience)
+        losses, taken, lowest, weights, waited = [], 0, np.inf, None, 0
         with _progress(len(plan), name) as bar:
             for count in plan:
-                if best.is_long_ago and taken >= min_steps:
+                if waited >= patience and taken >= min_steps:
                     break
                 some = itertools.islice(batches, count)
                 losses.append({"loss": _epoch(train, student, windows, some)})
                 taken += count
                 if validation is not None:
                     in_order = _in_order(validation)
-                    of_validation = _epoch(student.test_on_batch, student, validation, in_order)
-                    losses[-1]["val_loss"] = of_validation
-                    best.look_at(of_validation, student)
+                    loss = _epoch(student.test_on_batch, student, validation, in_order)
+                    losses[-1]["val_loss"], waited = loss, waited + 1
+                    if loss < lowest:
+                        lowest, weights, waited = loss, student.get_weights(), 0
                 bar.set_postfix({key: f"{value:.3g}" for key, value in losses[-1].items()})
                 bar.update()
-        best.restore(student)
+        if weights is not None:
+            student.set_weights(weights)
     history = _history(losses, plan, name)
     history.attrs |= {"steps": taken, "stopped": "budget" if taken == sum(plan) else "patience"}
-    kept = history["val_loss"].min() if "val_loss" in history else history["loss"].iloc[-1]
+    kept = losses[-1]["loss"] if validation is None else lowest
     of_mean = _mean_loss(model, windows, validation)
-    history.attrs["ratio"] = float(kept) / of_mean if of_mean else math.nan
+    history.attrs["ratio"] = kept / of_mean if of_mean else math.nan
     history.attrs["seconds"] = time.perf_counter() - started
     return history
 
@@ -173,29 +174,26 @@ def _mean_loss(model, windows, validation):
 
 @contextlib.contextmanager
 def _student(model, trainer, falling):
-    """Give who learns, the model or its twin in NumPy, and its step; the model has it all then."""
+    """Give who learns, the model or its twin in NumPy, and its step; the model has it all then.
+
+    Within so many steps, if any, the learning rate falls from its start towards 0.
+    """
     student = model if trainer == "keras" else learner(model)
-    usual = contextlib.nullcontext(student.train_on_batch)
-    with _falling_rate(student, falling) if falling else usual as train:
-        yield student, train
-    if student is not model:
-        student.give_back()
-
-
-@contextlib.contextmanager
-def _falling_rate(student, steps):
-    """Give a step of training that lowers the rate first, from its start towards 0."""
-    rate = float(np.asarray(student.optimizer.learning_rate))
-    rates = iter(np.linspace(rate, 0.0, steps, endpoint=False))
+    rate = float(np.asarray(student.optimizer.learning_rate)) if falling else 0.0
+    rates = iter(np.linspace(rate, 0.0, falling, endpoint=False))
 
     def train(*batch, **options):
-        student.optimizer.learning_rate = float(next(rates))
+        if falling:
+            student.optimizer.learning_rate = float(next(rates))
         return student.train_on_batch(*batch, **options)
 
     try:
-        yield train
+        yield student, train
     finally:
-        student.optimizer.learning_rate = rate
+        if falling:
+            student.optimizer.learning_rate = rate
+    if student is not model:
+        student.give_back()
 
 
 class _Arrays:
@@ -231,26 +229,6 @@ def _epoch(step, model, windows, batches):
         total += len(batch) * float(logs["loss"])
         count += len(batch)
     return total / count
-
-
-class _Best:
-    """The weights of the best epoch so far."""
-
-    def __init__(self, patience):
-        self.patience, self.loss, self.weights, self.waited = patience, np.inf, None, 0
-
-    def look_at(self, loss, model):
-        self.waited += 1
-        if loss < self.loss:
-            self.loss, self.weights, self.waited = loss, model.get_weights(), 0
-
-    @property
-    def is_long_ago(self):
-        return self.waited >= self.patience
-
-    def restore(self, model):
-        if self.weights is not None:
-            model.set_weights(self.weights)
 
 
 def _history(losses, plan, name):
@@ -303,21 +281,17 @@ def _random_state(model):
 
 @contextlib.contextmanager
 def _progress(count, unit):
-    """A bar over epochs or looks for a person who watches; nothing for a log or a stored output."""
-    hidden = not _watched()
-    with tqdm(total=count, unit=unit, file=sys.stdout, leave=False, disable=hidden) as bar:
+    """A bar over epochs or looks for a person who watches; nothing for a log or a stored output.
+
+    `LIB_PROGRESS=0` says that nobody does, as automatic runs do.
+    """
+    watched = os.environ.get("LIB_PROGRESS") != "0" and (sys.stdout.isatty() or _in_notebook())
+    with tqdm(total=count, unit=unit, file=sys.stdout, leave=False, disable=not watched) as bar:
         yield bar
-    if not hidden and _in_notebook():
+    if watched and _in_notebook():
         from IPython.display import clear_output
 
         clear_output()
-
-
-def _watched():
-    """Whether a person looks on. `LIB_PROGRESS=0` says no, as automatic runs do."""
-    if os.environ.get("LIB_PROGRESS") == "0":
-        return False
-    return sys.stdout.isatty() or _in_notebook()
 
 
 def _in_notebook():
