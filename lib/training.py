@@ -36,6 +36,7 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     batch_size=128,
     patience=3,
     seed=0,
+    allow_missing=False,
     decay=False,
     trainer=None,
 ):
@@ -47,8 +48,7 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     inputs, targets : ndarray of shape (n_windows, steps, n_features)
         Their order is shuffled anew in each epoch. Without `targets`, `inputs` is an object that
         cuts windows as they are needed: it has a length, and its item `[places]`, for an array
-        of places, is a pair of float32 inputs and targets. These targets may hold NaN, for a loss
-        that leaves them out, as `models.SameShapeLoss` does.
+        of places, is a pair of float32 inputs and targets.
     validation : tuple (inputs, targets) or such an object, optional
         Later windows, never trained on. With them, training stops after `patience` epochs
         without a better validation loss; without them it runs for all `epochs` or `steps`.
@@ -64,6 +64,8 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
         Of the shuffling, in NumPy, so that the order is the same on every backend; dropout draws
         from the seed that the model was built with. Same seeds, same thread count, same machine:
         the same weights, bit for bit.
+    allow_missing : bool
+        Let NaN in targets pass, for a loss that leaves them out, as `models.SameShapeLoss` does.
     decay : bool
         Let the learning rate fall from batch to batch in a straight line, from the model's own to
         0 at the end of the budget. The same loss is often reached in fewer steps.
@@ -106,9 +108,9 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
         errors.whole(count, value)
     errors.whole("min_steps", min_steps, 0)
     trainer = errors.trainer(trainer)
-    windows = _checked(model, inputs if targets is None else (inputs, targets))
+    windows = _checked(model, inputs if targets is None else (inputs, targets), allow_missing)
     if validation is not None:
-        validation = _checked(model, validation)
+        validation = _checked(model, validation, allow_missing)
     batches = _shuffled(np.random.default_rng(seed), len(windows), batch_size)
     plan, name = _plan(math.ceil(len(windows) / batch_size), epochs, steps)
     started = time.perf_counter()
@@ -300,7 +302,7 @@ def _in_notebook():
     return hasattr(shell, "kernel")
 
 
-def _checked(model, windows):
+def _checked(model, windows, allow_missing):
     """Windows whose shapes suit the model; arrays are checked to be finite, too."""
     is_cut = not isinstance(windows, tuple | list)
     inputs, targets = windows[np.arange(min(len(windows), 1))] if is_cut else windows
@@ -315,6 +317,7 @@ def _checked(model, windows):
                 f"`{name}` must have shape (n_windows, {', '.join(map(str, expected[1:]))}), "
                 f"with at least one window. Received: {values.shape}"
             )
-        if not is_cut and not np.isfinite(values).all():
+        holes = is_cut or (allow_missing and name == "targets" and not np.isnan(values).all())
+        if np.isinf(values).any() or (np.isnan(values).any() and not holes):
             raise ValueError(f"`{name}` must be finite. Received: NaN or infinity in {name}.")
     return windows if is_cut else _Arrays(inputs, targets)

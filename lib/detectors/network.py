@@ -58,7 +58,7 @@ class Network:
             count = len(validation)
             few = np.linspace(0, count - 1, min(count, LOOKED_AT)).round().astype(int)
             validation = validation[few]
-        options |= {"validation": validation, "seed": self.seed}
+        options |= {"validation": validation, "allow_missing": True, "seed": self.seed}
         return training.fit(self.model, blocks, **options)
 
     def errors(self, inputs, targets):
