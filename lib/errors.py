@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import math
 import operator
 import os
 import sys
@@ -57,8 +58,8 @@ def whole(name, number, low=1, high=None):
         value = operator.index(number)
     except TypeError:
         value = None
-    too_large = high is not None and value is not None and value > high
-    if value is None or isinstance(number, bool) or value < low or too_large:
+    highest = math.inf if high is None else high
+    if value is None or isinstance(number, bool) or not low <= value <= highest:
         bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
         kind = "a positive integer" if (low, high) == (1, None) else f"an integer {bounds}"
         raise ValueError(f"`{name}` must be {kind}. Received: {name}={number!r}")
