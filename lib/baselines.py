@@ -10,6 +10,8 @@ import hashlib
 
 import numpy as np
 import pandas as pd
+from sklearn import decomposition, ensemble, linear_model, neighbors, svm
+from sklearn.metrics.pairwise import rbf_kernel
 
 from lib.errors import whole
 
@@ -110,7 +112,7 @@ class Mean:
     stored = ()
 
     def __init__(self, window, n_features, horizon=0, seed=0):
-        pass
+        self.seed = seed
 
     @property
     def n_parameters(self):
@@ -232,14 +234,11 @@ class Ridge(Mean):
 
     def fit(self, inputs, targets):
         """Learn the coefficients."""
-        from sklearn import linear_model
-
         known = ~np.isnan(targets).any(axis=(1, 2))
         if not known.any():
             raise ValueError("`train` must have a window whose next rows are complete.")
-        model = linear_model.Ridge(alpha=self.alpha).fit(
-            _flat(inputs[known]), _flat(targets[known])
-        )
+        model = linear_model.Ridge(alpha=self.alpha)
+        model.fit(_flat(inputs[known]), _flat(targets[known]))
         self.coefficients = np.atleast_2d(model.coef_)
         self.intercept = np.atleast_1d(model.intercept_)
 
@@ -271,8 +270,6 @@ class Pca(Mean):
 
     def fit(self, inputs, targets):
         """Learn the main directions."""
-        from sklearn import decomposition
-
         count = min(self.n_components, len(inputs) - 1)
         if count < 1:
             raise ValueError("`train` must have at least 2 windows. Received: 1")
@@ -319,10 +316,8 @@ class Neighbours(Mean):
 
     def errors(self, inputs, targets):
         """Nearest less target."""
-        from sklearn.neighbors import NearestNeighbors
-
         if self._search is None:
-            self._search = NearestNeighbors(n_neighbors=self.k, algorithm="brute")
+            self._search = neighbors.NearestNeighbors(n_neighbors=self.k, algorithm="brute")
             self._search.fit(self.windows)
         found = self._search.kneighbors(_flat(inputs).astype("float32"), return_distance=False)
         return self.windows[found].mean(axis=1).reshape(inputs.shape) - targets
@@ -350,8 +345,6 @@ class IsolationForest(Mean):
 
     def fit(self, inputs, targets):
         """Grow the trees, and keep them as arrays: they are stored without running code."""
-        from sklearn import ensemble
-
         model = ensemble.IsolationForest(n_estimators=self.trees, random_state=self.seed)
         model.fit(_flat(inputs))
         trees = [one.tree_ for one in model.estimators_]
@@ -406,18 +399,14 @@ class OneClassSvm(Mean):
 
     def fit(self, inputs, targets):
         """Find the windows that carry the boundary."""
-        from sklearn.svm import OneClassSVM
-
         values = _flat(_evenly(inputs, self.max_windows))
         self.gamma = np.array(1.0 / (values.shape[1] * (values.var() or 1.0)))
-        model = OneClassSVM(nu=self.nu, gamma=float(self.gamma)).fit(values)
+        model = svm.OneClassSVM(nu=self.nu, gamma=float(self.gamma)).fit(values)
         self.vectors, self.weights = model.support_vectors_, model.dual_coef_[0]
         self.offset = np.array(model.offset_).reshape(())
 
     def scores(self, inputs):
         """One score for each window."""
-        from sklearn.metrics.pairwise import rbf_kernel
-
         kernel = rbf_kernel(_flat(inputs), self.vectors, gamma=float(self.gamma))
         return self.offset - kernel @ self.weights
 
@@ -434,9 +423,6 @@ class Random(Mean):
     >>> 0.45 < scores.mean() < 0.55
     np.True_
     """
-
-    def __init__(self, window, n_features, horizon=0, seed=0):
-        self.seed = seed
 
     def scores(self, inputs):
         """One score for each window."""

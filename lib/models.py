@@ -114,19 +114,14 @@ def _recurrent(cell, inputs, *widths):
     return sum(gates * units * (seen + units + biases) for seen, units in pairs)
 
 
-def _dense(*widths):
-    return sum((a + 1) * b for a, b in itertools.pairwise(widths))
-
-
-def _convolutions(kernel, *channels):
-    return sum((kernel * a + 1) * b for a, b in itertools.pairwise(channels))
+def _dense(*widths, kernel=1):
+    """Numbers of dense layers, or of convolutions that see `kernel` steps at once."""
+    return sum((kernel * a + 1) * b for a, b in itertools.pairwise(widths))
 
 
 def _behind_convolutions(window, filters):
     """Numbers behind the last convolution: each halves the steps, rounded up."""
-    for _ in filters:
-        window = (window + 1) // 2
-    return window * filters[-1]
+    return -(-window // 2 ** len(filters)) * filters[-1]
 
 
 def _count_lstm_forecaster(window, n_features, *, units, horizon, patch, cell, **_):
@@ -344,10 +339,10 @@ def build_dense_forecaster(
 
 
 def _count_conv_autoencoder(window, n_features, *, filters, kernel, latent, **_):
-    flat, mirrored = _behind_convolutions(window, filters), (*reversed(filters), n_features)
-    convolutions = _convolutions(kernel, n_features, *filters)
-    convolutions += _convolutions(kernel, filters[-1], *mirrored)
-    return convolutions + _dense(flat, latent, flat)
+    flat = _behind_convolutions(window, filters)
+    encoder = _dense(n_features, *filters, kernel=kernel)
+    decoder = _dense(filters[-1], *reversed(filters), n_features, kernel=kernel)
+    return encoder + _dense(flat, latent, flat) + decoder
 
 
 @_builder(_count_conv_autoencoder)
@@ -404,7 +399,7 @@ def build_conv_autoencoder(
 
 def _count_conv_forecaster(window, n_features, *, filters, kernel, latent, horizon, **_):
     flat = _behind_convolutions(window, filters)
-    return _convolutions(kernel, n_features, *filters) + _dense(flat, latent, horizon * n_features)
+    return _dense(n_features, *filters, kernel=kernel) + _dense(flat, latent, horizon * n_features)
 
 
 @_builder(_count_conv_forecaster)

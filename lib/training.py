@@ -252,14 +252,8 @@ def restart(model, fresh):
     """Put a model back to the start: weights, random state and optimiser of a fresh twin.
 
     Compiling a network for the first time takes seconds, copying its state nothing: a model
-    that is trained many times over is better restarted than built anew.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Fitted or not.
-    fresh : keras.Model
-        Built with the same arguments, perhaps another seed, and never fitted.
+    that is trained many times over is better restarted than built anew. The twin must be built with
+    the same arguments, perhaps another seed, and never fitted.
 
     Examples
     --------
@@ -303,7 +297,7 @@ def _in_notebook():
 
 
 def _checked(model, windows, allow_missing):
-    """Windows whose shapes suit the model; arrays are checked to be finite, too."""
+    """Windows, one at least, whose shapes suit the model; arrays are finite, too."""
     is_cut = not isinstance(windows, tuple | list)
     inputs, targets = windows[np.arange(min(len(windows), 1))] if is_cut else windows
     if len(inputs) != len(targets):

@@ -255,14 +255,8 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
 def overlap_mean(scores, window, n_times, *, offset=0, stride=1):
     """Give each row the mean score of the windows that cover it: `fold_windows` of equal errors.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_windows,) or (n_windows, n_features)
-        Window `i` covers `window` rows from `offset + i * stride` on.
-
-    Returns
-    -------
-    ndarray of shape (n_times,) or (n_times, n_features), float64
+    Window `i` covers `window` rows from `offset + i * stride` on. From shape `(n_windows,)` or
+    `(n_windows, n_features)` to `(n_times,)` or `(n_times, n_features)`, float64.
 
     Examples
     --------
