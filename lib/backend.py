@@ -16,8 +16,7 @@ import os
 import sys
 import tempfile
 
-from lib.errors import BACKENDS, NEEDS
-from lib.errors import check_backend as check
+from lib.errors import check_backend
 
 
 @contextlib.contextmanager
@@ -54,7 +53,7 @@ class _QuietTensorFlow(importlib.abc.MetaPathFinder):
 
 
 if os.environ.get("KERAS_BACKEND"):
-    check(os.environ["KERAS_BACKEND"])
+    check_backend(os.environ["KERAS_BACKEND"])
 with _stderr_held_back():
     import keras
 if "tensorflow" not in sys.modules:
@@ -64,4 +63,4 @@ if "tensorflow" not in sys.modules:
 # trains a dozen networks one after the other is taken for one.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-__all__ = ["BACKENDS", "NEEDS", "check", "keras"]
+__all__ = ["keras"]

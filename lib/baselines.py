@@ -7,12 +7,15 @@ them.
 """
 
 import hashlib
-import operator
 
 import numpy as np
 import pandas as pd
+from sklearn import decomposition, ensemble, linear_model, neighbors, svm
+from sklearn.metrics.pairwise import rbf_kernel
 
 from lib.errors import whole
+
+WARM_UP = 20  # returns that a volatility must rest on
 
 
 def last_value(series):
@@ -26,30 +29,6 @@ def last_value(series):
     return series.diff().abs().rename("score")
 
 
-def seasonal_naive(series, period):
-    """Error of the forecast that everything repeats: `|x[t] - x[t-period]|`.
-
-    Parameters
-    ----------
-    series : Series of n_times
-    period : int
-        Rows after which the series repeats, such as 144 ten-minute steps of a day.
-
-    Raises
-    ------
-    ValueError
-        If `period` is not a positive integer: 0 would score nothing, -1 look ahead.
-
-    Examples
-    --------
-    >>> seasonal_naive(pd.Series([1.0, 5.0, 2.0, 5.0]), period=2).tolist()
-    [nan, nan, 1.0, 0.0]
-    """
-    if isinstance(period, bool) or not hasattr(period, "__index__") or operator.index(period) < 1:
-        raise ValueError(f"`period` must be a positive integer. Received: period={period!r}")
-    return series.diff(period).abs().rename("score")
-
-
 def window_mean(series, window):
     """Error of the forecast by the mean of the `window` points before.
 
@@ -61,66 +40,44 @@ def window_mean(series, window):
     return (series - series.rolling(window).mean().shift(1)).abs().rename("score")
 
 
-def moving_z(series, window, floor=0.0):
+def moving_z(series, window):
     """Distance from the mean of the `window` points before, in their standard deviations.
-
-    Parameters
-    ----------
-    series : Series of n_times
-    window : int
-    floor : float
-        Least standard deviation, in the unit of the series: after points that stand still, any
-        change would be infinitely large.
 
     Examples
     --------
     >>> moving_z(pd.Series([1.0, 3.0, 4.0]), window=2).tolist()
     [nan, nan, 2.0]
-    >>> moving_z(pd.Series([3.0, 3.0, 4.0]), window=2, floor=0.1).tolist()
-    [nan, nan, 10.0]
     """
-    deviation = series.rolling(window).std(ddof=0).shift(1).clip(lower=floor)
+    deviation = series.rolling(window).std(ddof=0).shift(1)
     return (window_mean(series, window) / deviation).rename("score")
 
 
-def ewma_volatility(returns, decay=0.94, warm_up=20):
+def ewma_volatility(returns, decay=0.94):
     """Volatility of a return as it was known the day before, by exponential weights.
 
     `variance[t] = decay * variance[t-1] + (1 - decay) * returns[t-1]**2`, the RiskMetrics
-    form (J.P. Morgan and Reuters, 1996, decay 0.94 for daily data).
-
-    Parameters
-    ----------
-    returns : Series of n_times
-    decay : float in (0, 1)
-        Weight of the past; 0.94 forgets half of it in 11 days.
-    warm_up : int
-        First values that are NaN, because they rest on too few returns.
-
-    Returns
-    -------
-    Series of n_times, in the unit of `returns`
+    form (J.P. Morgan and Reuters, 1996, decay 0.94 for daily data: it forgets half of the past in
+    11 days). The first 20 values are NaN, because they rest on too few returns.
 
     Examples
     --------
-    >>> returns = pd.Series([0.02, 0.02, 0.02])
-    >>> ewma_volatility(returns, warm_up=1).round(3).tolist()
+    >>> ewma_volatility(pd.Series([0.02] * 22)).round(3).tolist()[19:]
     [nan, 0.02, 0.02]
     """
     variance = returns.pow(2).ewm(alpha=1 - decay, adjust=False).mean().shift(1)
-    variance.iloc[:warm_up] = np.nan
+    variance.iloc[:WARM_UP] = np.nan
     return np.sqrt(variance).rename("volatility")
 
 
-def ewma_z(returns, decay=0.94, warm_up=20):
+def ewma_z(returns, decay=0.94):
     """Size of a return in units of the volatility known the day before.
 
     Examples
     --------
-    >>> ewma_z(pd.Series([0.02, 0.02, 0.06]), warm_up=1).round(2).tolist()
+    >>> ewma_z(pd.Series([0.02] * 21 + [0.06])).round(2).tolist()[19:]
     [nan, 1.0, 3.0]
     """
-    return (returns.abs() / ewma_volatility(returns, decay, warm_up)).rename("score")
+    return (returns.abs() / ewma_volatility(returns, decay)).rename("score")
 
 
 def random_scores(series, seed=0):
@@ -152,10 +109,15 @@ class Mean:
     [-1.0, 1.0]
     """
 
-    stored, n_parameters = (), 0
+    stored = ()
 
     def __init__(self, window, n_features, horizon=0, seed=0):
-        pass
+        self.seed = seed
+
+    @property
+    def n_parameters(self):
+        """Numbers that were learned; None where training windows are kept."""
+        return sum(getattr(self, name).size for name in self.stored)
 
     def fit(self, inputs, targets):
         """Learn nothing: the rows are scaled to mean 0."""
@@ -180,12 +142,7 @@ class LastValue(Mean):
 
 
 class SeasonalNaive(Mean):
-    """Error of the forecast that everything repeats after `period` rows.
-
-    Parameters
-    ----------
-    period : int, optional
-        At most `window`, which is the default.
+    """Error of the forecast that everything repeats after `period` rows, by default a window.
 
     Examples
     --------
@@ -206,10 +163,7 @@ class SeasonalNaive(Mean):
 class MovingZ(Mean):
     """Distance from the mean of the window before, in its standard deviations.
 
-    Parameters
-    ----------
-    floor : float
-        Least standard deviation, in units of the training rows'.
+    These are at least `floor` of those of the training rows.
 
     Examples
     --------
@@ -234,14 +188,8 @@ class MovingZ(Mean):
 class Ewma(Mean):
     """Size of a value in units of the volatility known before, by exponential weights.
 
-    As `ewma_z`, with weights that end after `window` rows.
-
-    Parameters
-    ----------
-    decay : float in (0, 1)
-        Weight of a row over that of the row after it.
-    floor : float
-        Least volatility, in standard deviations of the training rows.
+    As `ewma_z`, with weights that end after `window` rows, and a volatility of at least `floor`
+    standard deviations of the training rows.
 
     Examples
     --------
@@ -268,12 +216,7 @@ class Ewma(Mean):
 
 
 class Ridge(Mean):
-    """Linear forecast of the rows after a window: ridge regression.
-
-    Parameters
-    ----------
-    alpha : float
-        Weight of the penalty on large coefficients.
+    """Linear forecast of the rows after a window: ridge regression with the penalty `alpha`.
 
     Examples
     --------
@@ -286,24 +229,16 @@ class Ridge(Mean):
 
     stored = ("coefficients", "intercept")
 
-    @property
-    def n_parameters(self):
-        """Numbers that were learned."""
-        return self.coefficients.size + self.intercept.size
-
     def __init__(self, window, n_features, horizon=1, seed=0, *, alpha=1.0):
         self.alpha = _positive("alpha", alpha)
 
     def fit(self, inputs, targets):
         """Learn the coefficients."""
-        from sklearn import linear_model
-
         known = ~np.isnan(targets).any(axis=(1, 2))
         if not known.any():
             raise ValueError("`train` must have a window whose next rows are complete.")
-        model = linear_model.Ridge(alpha=self.alpha).fit(
-            _flat(inputs[known]), _flat(targets[known])
-        )
+        model = linear_model.Ridge(alpha=self.alpha)
+        model.fit(_flat(inputs[known]), _flat(targets[known]))
         self.coefficients = np.atleast_2d(model.coef_)
         self.intercept = np.atleast_1d(model.intercept_)
 
@@ -316,12 +251,8 @@ class Ridge(Mean):
 class Pca(Mean):
     """Distance of a window from the plane through the training windows' main directions.
 
-    The linear autoencoder (Baldi and Hornik, 1989).
-
-    Parameters
-    ----------
-    n_components : int
-        Size of the latent vector; at most one fewer than there are numbers in a window.
+    The linear autoencoder (Baldi and Hornik, 1989), with a latent vector of `n_components` numbers;
+    a window has at least one more.
 
     Examples
     --------
@@ -334,18 +265,11 @@ class Pca(Mean):
 
     stored = ("mean", "components")
 
-    @property
-    def n_parameters(self):
-        """Numbers that were learned."""
-        return self.mean.size + self.components.size
-
     def __init__(self, window, n_features, horizon=0, seed=0, *, n_components=8):
         self.n_components = min(whole("n_components", n_components), window * n_features - 1)
 
     def fit(self, inputs, targets):
         """Learn the main directions."""
-        from sklearn import decomposition
-
         count = min(self.n_components, len(inputs) - 1)
         if count < 1:
             raise ValueError("`train` must have at least 2 windows. Received: 1")
@@ -360,16 +284,11 @@ class Pca(Mean):
 
 
 class Neighbours(Mean):
-    """Difference of a window from the mean of its nearest training windows.
+    """Difference of a window from the mean of its `k` nearest training windows.
 
     With `k=1`, on windows brought to mean 0 and standard deviation 1, the distances are the left
-    half of a matrix profile (Yeh et al., 2016); a window far from all others is a discord.
-
-    Parameters
-    ----------
-    k : int
-    max_windows : int
-        Training windows that are kept, evenly spread.
+    half of a matrix profile (Yeh et al., 2016); a window far from all others is a discord. At most
+    `max_windows` training windows are kept, evenly spread.
 
     Examples
     --------
@@ -397,10 +316,8 @@ class Neighbours(Mean):
 
     def errors(self, inputs, targets):
         """Nearest less target."""
-        from sklearn.neighbors import NearestNeighbors
-
         if self._search is None:
-            self._search = NearestNeighbors(n_neighbors=self.k, algorithm="brute")
+            self._search = neighbors.NearestNeighbors(n_neighbors=self.k, algorithm="brute")
             self._search.fit(self.windows)
         found = self._search.kneighbors(_flat(inputs).astype("float32"), return_distance=False)
         return self.windows[found].mean(axis=1).reshape(inputs.shape) - targets
@@ -409,11 +326,7 @@ class Neighbours(Mean):
 class IsolationForest(Mean):
     """How few random cuts set a window apart from the training windows (Liu et al., 2008).
 
-    Scores from 0 to 1; about 0.5 is as easy to cut off as any other.
-
-    Parameters
-    ----------
-    trees : int
+    The scores of so many `trees` are from 0 to 1; about 0.5 is as easy to cut off as any other.
 
     Examples
     --------
@@ -432,8 +345,6 @@ class IsolationForest(Mean):
 
     def fit(self, inputs, targets):
         """Grow the trees, and keep them as arrays: they are stored without running code."""
-        from sklearn import ensemble
-
         model = ensemble.IsolationForest(n_estimators=self.trees, random_state=self.seed)
         model.fit(_flat(inputs))
         trees = [one.tree_ for one in model.estimators_]
@@ -465,14 +376,9 @@ class IsolationForest(Mean):
 class OneClassSvm(Mean):
     """Distance outside the boundary that a one-class SVM draws around the training windows.
 
-    Schölkopf et al. (2001), with the radial kernel. Below 0 inside, above 0 outside.
-
-    Parameters
-    ----------
-    nu : float in (0, 1]
-        Share of the training windows that may lie outside.
-    max_windows : int
-        Training windows, evenly spread: the cost of learning grows with the square of their number.
+    Schölkopf et al. (2001), with the radial kernel. Below 0 inside, above 0 outside, where a share
+    `nu` of the training windows may lie. It learns from `max_windows` of them, evenly spread: the
+    cost grows with the square of their number.
 
     Examples
     --------
@@ -493,18 +399,14 @@ class OneClassSvm(Mean):
 
     def fit(self, inputs, targets):
         """Find the windows that carry the boundary."""
-        from sklearn.svm import OneClassSVM
-
         values = _flat(_evenly(inputs, self.max_windows))
         self.gamma = np.array(1.0 / (values.shape[1] * (values.var() or 1.0)))
-        model = OneClassSVM(nu=self.nu, gamma=float(self.gamma)).fit(values)
+        model = svm.OneClassSVM(nu=self.nu, gamma=float(self.gamma)).fit(values)
         self.vectors, self.weights = model.support_vectors_, model.dual_coef_[0]
         self.offset = np.array(model.offset_).reshape(())
 
     def scores(self, inputs):
         """One score for each window."""
-        from sklearn.metrics.pairwise import rbf_kernel
-
         kernel = rbf_kernel(_flat(inputs), self.vectors, gamma=float(self.gamma))
         return self.offset - kernel @ self.weights
 
@@ -521,9 +423,6 @@ class Random(Mean):
     >>> 0.45 < scores.mean() < 0.55
     np.True_
     """
-
-    def __init__(self, window, n_features, horizon=0, seed=0):
-        self.seed = seed
 
     def scores(self, inputs):
         """One score for each window."""

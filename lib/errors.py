@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import math
 import operator
 import os
 import sys
@@ -39,24 +40,8 @@ def did_you_mean(word, options):
 def whole(name, number, low=1, high=None):
     """Return an integer as an `int`, or refuse the argument by its name.
 
-    Parameters
-    ----------
-    name : str
-        Of the argument, for the error.
-    number : object
-        Any kind of integer will do, NumPy's too. To Python, True is an integer; to a reader of
-        `window=True`, it is a mistake.
-    low, high : int
-        Accepted range, both ends included; no upper end if `high` is None.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ValueError
-        If it is not an integer, or out of range.
+    Any kind of integer from `low` to `high` will do, both included, NumPy's too. To Python, True is
+    an integer; to a reader of `window=True`, it is a mistake.
 
     Examples
     --------
@@ -73,8 +58,8 @@ def whole(name, number, low=1, high=None):
         value = operator.index(number)
     except TypeError:
         value = None
-    too_large = high is not None and value is not None and value > high
-    if value is None or isinstance(number, bool) or value < low or too_large:
+    highest = math.inf if high is None else high
+    if value is None or isinstance(number, bool) or not low <= value <= highest:
         bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
         kind = "a positive integer" if (low, high) == (1, None) else f"an integer {bounds}"
         raise ValueError(f"`{name}` must be {kind}. Received: {name}={number!r}")
@@ -82,19 +67,7 @@ def whole(name, number, low=1, high=None):
 
 
 def choice(name, value, choices):
-    """Refuse a word that is not among those accepted.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument, for the error.
-    value : object
-    choices : iterable of str
-
-    Raises
-    ------
-    ValueError
-        If it is not one of them.
+    """Refuse the value of an argument, by its name, that is not among the words accepted.
 
     Examples
     --------
@@ -111,21 +84,9 @@ def choice(name, value, choices):
 
 
 def trainer(asked=None):
-    """Return who computes the gradients and steps of training.
+    """Return who computes the gradients and steps of training: "keras" or "numpy".
 
-    Parameters
-    ----------
-    asked : {"keras", "numpy"}, optional
-        Default: what the environment variable `LIB_TRAINER` says, else "keras".
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ParameterError
-        If there is no such trainer.
+    Unless asked for, it is what the environment variable `LIB_TRAINER` says, else "keras".
 
     Examples
     --------
@@ -147,17 +108,7 @@ def trainer(asked=None):
 def check_backend(name):
     """Check that a backend is one of Keras's that serve this course, and that it is installed.
 
-    Parameters
-    ----------
-    name : str
-        What `KERAS_BACKEND` says.
-
-    Raises
-    ------
-    ParameterError
-        If it is unknown.
-    ModuleNotFoundError
-        If its package is missing; the message holds the command that installs it.
+    A `ModuleNotFoundError` holds the command that installs the missing package.
 
     Examples
     --------

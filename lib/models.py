@@ -1,9 +1,23 @@
 """Builders for the networks: plain functional Keras, compiled, reproducible from a seed.
 
-A forecaster maps `(batch, window, n_features)` to the next rows `(batch, horizon, n_features)`;
-an autoencoder maps a window to itself. `build_lstm_forecaster(units=(latent, units))` has
-exactly as many parameters as `build_lstm_autoencoder(units=units, latent=latent)`: the same
-two LSTM layers, once with a bottleneck between them and once without.
+A forecaster maps `(batch, window, n_features)` to the next rows `(batch, horizon, n_features)`; an
+autoencoder maps a window to itself, and its layer `latent` gives the latent vector
+`(batch, latent)`. `build_lstm_forecaster(units=(latent, units))` has exactly as many parameters as
+`build_lstm_autoencoder(units=units, latent=latent)`: the same two LSTM layers, once with a
+bottleneck between them and once without.
+
+Every builder returns a compiled `keras.Model`, and names in a `ValueError` what it cannot use, such
+as a size that is not a positive integer. Besides sizes of their own they all take:
+
+====================  ===========================================================================
+`window, n_features`  shape of an input window
+`horizon`             rows after the window to predict
+`activation`          of the hidden layers; the output is linear, and so is the bottleneck of a
+                      dense or convolutional autoencoder
+`learning_rate`       of the Adam optimiser
+`loss`                "mae" or "mse", see `SameShapeLoss`
+`seed`                of the initial weights, of dropout and of noise
+====================  ===========================================================================
 """
 
 import functools
@@ -33,11 +47,6 @@ class SameShapeLoss(keras.losses.Loss):
     Parameters
     ----------
     error : {"mae", "mse"}
-
-    Raises
-    ------
-    ValueError
-        If `error` is unknown, or (when called) if the shapes differ.
 
     Examples
     --------
@@ -105,19 +114,14 @@ def _recurrent(cell, inputs, *widths):
     return sum(gates * units * (seen + units + biases) for seen, units in pairs)
 
 
-def _dense(*widths):
-    return sum((a + 1) * b for a, b in itertools.pairwise(widths))
-
-
-def _convolutions(kernel, *channels):
-    return sum((kernel * a + 1) * b for a, b in itertools.pairwise(channels))
+def _dense(*widths, kernel=1):
+    """Numbers of dense layers, or of convolutions that see `kernel` steps at once."""
+    return sum((kernel * a + 1) * b for a, b in itertools.pairwise(widths))
 
 
 def _behind_convolutions(window, filters):
     """Numbers behind the last convolution: each halves the steps, rounded up."""
-    for _ in filters:
-        window = (window + 1) // 2
-    return window * filters[-1]
+    return -(-window // 2 ** len(filters)) * filters[-1]
 
 
 def _count_lstm_forecaster(window, n_features, *, units, horizon, patch, cell, **_):
@@ -144,51 +148,30 @@ def build_lstm_forecaster(
 
     Parameters
     ----------
-    window, n_features : int
-        Shape of an input window.
     units : sequence of int
         Width of each LSTM layer, first to last.
-    horizon : int
-        Rows to predict.
     patch : int
-        Rows that the first LSTM layer sees in one step. A window of 200 rows in patches of 10
-        is 20 steps: faster, and easier to learn, since the gradient has a shorter way.
+        Rows that the first LSTM layer sees in one step, a divisor of `window`. A window of 200 rows
+        in patches of 10 is 20 steps: faster, and easier to learn, since the gradient has a shorter
+        way.
     cell : {"lstm", "gru"}
         Kind of the recurrent layers. A gated recurrent unit (Cho et al., 2014) has two gates and
         no cell state.
     activation : str
         Of what a cell takes in and gives out, where an LSTM has tanh; the gates stay as they
         are.
-    dropout : float
+    dropout : float in [0, 1)
         Share of each LSTM layer's outputs that is dropped in training.
-    learning_rate : float
-        Of the Adam optimiser.
-    loss : {"mae", "mse"}
-    seed : int
-        Of the initial weights and of dropout.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer, `window` is not a multiple of `patch`, or `dropout` is
-        not in [0, 1).
 
     Examples
     --------
     >>> build_lstm_forecaster(window=30, units=(8, 16)).output_shape
     (None, 1, 1)
     """
-    check_sizes(window=window, n_features=n_features, horizon=horizon)
-    _check_widths(units)
+    _check_widths("units", units)
     _check_share("dropout", dropout)
-    set_seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
-    hidden = patches(inputs, patch)
+    inputs = _seeded_input(window, n_features, seed, horizon=horizon)
+    hidden = _patches(inputs, patch)
     hidden = _recurrent_stack(hidden, cell, units, activation, dropout, name=cell)
     return _forecast(inputs, hidden, horizon, f"{cell}_forecaster", learning_rate, loss)
 
@@ -225,8 +208,6 @@ def build_lstm_autoencoder(
 
     Parameters
     ----------
-    window, n_features : int
-        Shape of a window, both input and output.
     units : int
         Width of every LSTM layer but the encoder's last.
     latent : int, optional
@@ -234,28 +215,17 @@ def build_lstm_autoencoder(
     depth : int
         LSTM layers in the encoder, and again in the decoder.
     patch : int
-        Rows that an LSTM sees, and the dense layer gives, in one step.
+        Rows that an LSTM sees, and the dense layer gives, in one step; a divisor of `window` and
+        of `horizon`.
     horizon : int
         Rows after the window that the decoder goes on to predict; 0 for a plain autoencoder. With
-        more, the network reconstructs and forecasts from one latent vector.
-    noise : float
+        more, the network reconstructs and forecasts from one latent vector: its output has
+        `window + horizon` rows.
+    noise : float in [0, 1)
         Standard deviation of Gaussian noise that training adds to each window, so that the network
         learns to take it away: a denoising autoencoder.
-    cell, activation, dropout, learning_rate, loss, seed
+    cell, activation, dropout
         As in `build_lstm_forecaster`.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input `(batch, window, n_features)`, output
-        `(batch, window + horizon, n_features)`. Its layer `latent` gives the latent vector,
-        `(batch, latent)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer, `window` or `horizon` is not a multiple of `patch`, or
-        `dropout` or `noise` is not in [0, 1).
 
     Notes
     -----
@@ -272,25 +242,25 @@ def build_lstm_autoencoder(
     (None, 30, 1)
     """
     latent = units if latent is None else latent
-    check_sizes(window=window, n_features=n_features, units=units, latent=latent, depth=depth)
     if whole("horizon", horizon, 0) % whole("patch", patch):
         raise ValueError(
             f"`horizon` must be a multiple of `patch`, {patch}. Received: horizon={horizon}"
         )
     _check_share("dropout", dropout)
     _check_share("noise", noise)
-    set_seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
-    widths = [units] * (depth - 1) + [latent]
-    steps = patches(_noisy(inputs, noise), patch)
-    code = _recurrent_stack(steps, cell, widths, activation, dropout, name="encoder")
+    inputs = _seeded_input(window, n_features, seed, units=units, latent=latent, depth=depth)
+    stack = functools.partial(_recurrent_stack, cell=cell, activation=activation, dropout=dropout)
+    steps = inputs
+    if noise:
+        steps = layers.GaussianNoise(noise, seed=_drawn_seed(), name="noise")(inputs)
+    code = stack(_patches(steps, patch), widths=[units] * (depth - 1) + [latent], name="encoder")
     code = layers.Identity(name="latent")(code)
     hidden = layers.RepeatVector((window + horizon) // patch, name="repeat")(code)
-    widths = [units] * depth
-    hidden = _recurrent_stack(hidden, cell, widths, activation, dropout, True, name="decoder")
+    hidden = stack(hidden, widths=[units] * depth, last_sequence=True, name="decoder")
     # On three axes `Dense` acts on each step alike: `TimeDistributed(Dense)`, but faster.
     outputs = layers.Dense(patch * n_features, name="dense_per_step")(hidden)
-    outputs = rows(outputs, patch)
+    if patch > 1:
+        outputs = layers.Reshape((window + horizon, n_features), name="rows")(outputs)
     name = f"{cell}_{'combined' if horizon else 'autoencoder'}"
     return compiled(inputs, outputs, name, learning_rate, SameShapeLoss(loss))
 
@@ -316,28 +286,11 @@ def build_dense_autoencoder(
 
     Parameters
     ----------
-    window, n_features : int
-        Shape of a window, both input and output.
     units : sequence of int
         Widths of the encoder's hidden layers; the decoder has them in reverse. With `()` there
         is nothing but the bottleneck, and the network is linear.
     latent : int
         Width of the bottleneck.
-    activation : str
-        Of the hidden layers. Bottleneck and output are linear.
-    learning_rate, loss, seed
-        As in `build_lstm_forecaster`.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input and output `(batch, window, n_features)`. Its layer `latent` gives the
-        latent vector, `(batch, latent)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer.
 
     Examples
     --------
@@ -345,17 +298,12 @@ def build_dense_autoencoder(
     >>> model.output_shape, model.get_layer("latent").output.shape
     ((None, 32, 1), (None, 2))
     """
-    check_sizes(window=window, n_features=n_features, latent=latent)
     if units != ():
-        _check_widths(units)
-    set_seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
-    hidden = layers.Flatten(name="flat")(inputs)
-    for number, width in enumerate(units, start=1):
-        hidden = layers.Dense(width, activation, name=f"encoder_{number}")(hidden)
+        _check_widths("units", units)
+    inputs = _seeded_input(window, n_features, seed, latent=latent)
+    hidden = _dense_stack(layers.Flatten(name="flat")(inputs), units, activation, "encoder")
     hidden = layers.Dense(latent, name="latent")(hidden)
-    for number, width in enumerate(reversed(units), start=1):
-        hidden = layers.Dense(width, activation, name=f"decoder_{number}")(hidden)
+    hidden = _dense_stack(hidden, units[::-1], activation, "decoder")
     outputs = layers.Dense(window * n_features, name="dense")(hidden)
     outputs = layers.Reshape((window, n_features), name="reconstruction")(outputs)
     return compiled(inputs, outputs, "dense_autoencoder", learning_rate, SameShapeLoss(loss))
@@ -377,47 +325,24 @@ def build_dense_forecaster(
     loss="mae",
     seed=0,
 ):
-    """Dense layers that predict the rows after a window from all its numbers at once.
-
-    Parameters
-    ----------
-    window, n_features : int
-        Shape of an input window.
-    units : sequence of int
-        Widths of the hidden layers.
-    horizon, activation, learning_rate, loss, seed
-        As in `build_lstm_forecaster`; `activation` is that of the hidden layers.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer.
+    """Dense layers, of the widths `units`, that predict the rows after a window from all of it.
 
     Examples
     --------
     >>> build_dense_forecaster(window=30, units=(8,), horizon=2).output_shape
     (None, 2, 1)
     """
-    check_sizes(window=window, n_features=n_features, horizon=horizon)
-    _check_widths(units)
-    set_seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
-    hidden = layers.Flatten(name="flat")(inputs)
-    for number, width in enumerate(units, start=1):
-        hidden = layers.Dense(width, activation, name=f"hidden_{number}")(hidden)
+    _check_widths("units", units)
+    inputs = _seeded_input(window, n_features, seed, horizon=horizon)
+    hidden = _dense_stack(layers.Flatten(name="flat")(inputs), units, activation, "hidden")
     return _forecast(inputs, hidden, horizon, "dense_forecaster", learning_rate, loss)
 
 
 def _count_conv_autoencoder(window, n_features, *, filters, kernel, latent, **_):
-    flat, mirrored = _behind_convolutions(window, filters), (*reversed(filters), n_features)
-    convolutions = _convolutions(kernel, n_features, *filters)
-    convolutions += _convolutions(kernel, filters[-1], *mirrored)
-    return convolutions + _dense(flat, latent, flat)
+    flat = _behind_convolutions(window, filters)
+    encoder = _dense(n_features, *filters, kernel=kernel)
+    decoder = _dense(filters[-1], *reversed(filters), n_features, kernel=kernel)
+    return encoder + _dense(flat, latent, flat) + decoder
 
 
 @_builder(_count_conv_autoencoder)
@@ -437,8 +362,6 @@ def build_conv_autoencoder(
 
     Parameters
     ----------
-    window, n_features : int
-        Shape of a window, both input and output.
     filters : sequence of int
         Channels of the encoder's convolutions, each with stride 2; the decoder has them in
         reverse, each after a doubling of the steps.
@@ -446,21 +369,6 @@ def build_conv_autoencoder(
         Steps that one convolution sees.
     latent : int
         Width of the bottleneck, a dense layer between encoder and decoder.
-    activation : str
-        Of the convolutions. Bottleneck and output are linear.
-    learning_rate, loss, seed
-        As in `build_lstm_forecaster`.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input and output `(batch, window, n_features)`. Its layer `latent` gives the
-        latent vector, `(batch, latent)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer.
 
     Notes
     -----
@@ -474,24 +382,24 @@ def build_conv_autoencoder(
     >>> model.output_shape, model.get_layer("latent").output.shape
     ((None, 30, 1), (None, 2))
     """
-    check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent)
-    _check_widths(filters, "filters")
-    set_seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
+    _check_widths("filters", filters)
+    inputs = _seeded_input(window, n_features, seed, kernel=kernel, latent=latent)
     hidden, lengths = _conv_encoder(inputs, filters, kernel, activation)
     hidden = layers.Dense(latent, name="latent")(hidden)
     hidden = layers.Dense(lengths[-1] * filters[-1], activation, name="widen")(hidden)
     hidden = layers.Reshape((lengths[-1], filters[-1]), name="steps")(hidden)
-    hidden = _conv_decoder(hidden, lengths, filters, kernel, activation)
-    outputs = layers.Conv1D(n_features, kernel, 1, "same", name="reconstruction")(hidden)
+    for number, width in enumerate(reversed(filters), start=1):
+        surplus = 2 * lengths[-number] - lengths[-number - 1]
+        hidden = layers.UpSampling1D(2, name=f"double_{number}")(hidden)
+        hidden = layers.Cropping1D((0, surplus), name=f"crop_{number}")(hidden)
+        hidden = _convolution(width, kernel, 1, activation, f"decoder_{number}")(hidden)
+    outputs = _convolution(n_features, kernel, 1, None, "reconstruction")(hidden)
     return compiled(inputs, outputs, "conv_autoencoder", learning_rate, SameShapeLoss(loss))
 
 
 def _count_conv_forecaster(window, n_features, *, filters, kernel, latent, horizon, **_):
-    convolutions = _convolutions(kernel, n_features, *filters)
-    return convolutions + _dense(
-        _behind_convolutions(window, filters), latent, horizon * n_features
-    )
+    flat = _behind_convolutions(window, filters)
+    return _dense(n_features, *filters, kernel=kernel) + _dense(flat, latent, horizon * n_features)
 
 
 @_builder(_count_conv_forecaster)
@@ -508,36 +416,18 @@ def build_conv_forecaster(
     loss="mae",
     seed=0,
 ):
-    """Convolutions that predict the rows after a window; each halves the steps.
+    """Convolutions, as in `build_conv_autoencoder`, that predict the rows after a window.
 
-    Parameters
-    ----------
-    window, n_features, filters, kernel, activation, learning_rate, loss, seed
-        As in `build_conv_autoencoder`.
-    latent : int
-        Width of the dense layer between the convolutions and the forecast.
-    horizon : int
-        Rows to predict.
-
-    Returns
-    -------
-    keras.Model
-        Compiled; input `(batch, window, n_features)`, output `(batch, horizon, n_features)`.
-
-    Raises
-    ------
-    ValueError
-        If a size is not a positive integer.
+    `latent` is the width of the dense layer between the convolutions and the forecast.
 
     Examples
     --------
     >>> build_conv_forecaster(window=30, filters=(8, 4), horizon=2).output_shape
     (None, 2, 1)
     """
-    check_sizes(window=window, n_features=n_features, kernel=kernel, latent=latent, horizon=horizon)
-    _check_widths(filters, "filters")
-    set_seed(seed)
-    inputs = keras.Input((window, n_features), name="window")
+    _check_widths("filters", filters)
+    sizes = {"kernel": kernel, "latent": latent, "horizon": horizon}
+    inputs = _seeded_input(window, n_features, seed, **sizes)
     hidden, _ = _conv_encoder(inputs, filters, kernel, activation)
     hidden = layers.Dense(latent, activation, name="latent")(hidden)
     return _forecast(inputs, hidden, horizon, "conv_forecaster", learning_rate, loss)
@@ -546,21 +436,8 @@ def build_conv_forecaster(
 def build_encoder(autoencoder):
     """Take the encoder out of an autoencoder: everything up to its layer `latent`.
 
-    Parameters
-    ----------
-    autoencoder : keras.Model
-        With a layer of that name, as the autoencoders of this module have.
-
-    Returns
-    -------
-    keras.Model
-        Input `(batch, window, n_features)`, output `(batch, latent)`. It shares its weights with
-        the autoencoder: training the one changes the other.
-
-    Raises
-    ------
-    ValueError
-        If there is no layer named `latent`.
+    A `keras.Model` from `(batch, window, n_features)` to `(batch, latent)`. It shares its weights
+    with the autoencoder: training the one changes the other.
 
     Examples
     --------
@@ -579,56 +456,39 @@ def build_encoder(autoencoder):
 def layer_table(model):
     """List the layers of a model as a learner can read them.
 
-    Parameters
-    ----------
-    model : keras.Model
-
-    Returns
-    -------
-    DataFrame
-        One row per layer, input first (index `layer`, its name): `kind`, `output shape` without
-        the batch axis, and `parameters`, the numbers it learns.
+    The frame has a row for each layer, input first (index `layer`, its name): `kind`, `output
+    shape` without the batch axis, and `parameters`, the numbers it learns.
 
     Examples
     --------
     >>> layer_table(build_lstm_forecaster(window=30, units=(8,)))["parameters"].tolist()
     [0, 320, 9, 0]
     """
-    rows = [
-        {
-            "layer": layer.name,
-            "kind": type(layer).__name__,
-            "output shape": str(tuple(layer.output.shape[1:])),
-            "parameters": layer.count_params(),
-        }
-        for layer in model.layers
-    ]
-    return pd.DataFrame(rows).set_index("layer")
+    columns = {
+        "kind": [type(layer).__name__ for layer in model.layers],
+        "output shape": [str(tuple(layer.output.shape[1:])) for layer in model.layers],
+        "parameters": [layer.count_params() for layer in model.layers],
+    }
+    return pd.DataFrame(columns, pd.Index([layer.name for layer in model.layers], name="layer"))
 
 
-def patches(inputs, patch):
-    """Write so many rows of a window side by side, as one step of a recurrent layer.
+def _seeded_input(window, n_features, seed, **sizes):
+    """The input layer, once all sizes are sure; the layers built next depend on the seed alone."""
+    for name, size in {"window": window, "n_features": n_features, **sizes}.items():
+        whole(name, size)
+    # Keras draws the seeds of its initializers and of dropout from here, on every backend.
+    # `keras.utils.set_random_seed` would also make TensorFlow forget what it has compiled.
+    random.seed(seed)
+    return keras.Input((window, n_features), name="window")
 
-    Parameters
-    ----------
-    inputs : keras.KerasTensor of shape (batch, window, n_features)
-    patch : int
 
-    Returns
-    -------
-    keras.KerasTensor of shape (batch, window / patch, patch * n_features)
-        With `patch=1`, the inputs themselves.
+def _drawn_seed():
+    """Without a seed, Keras on PyTorch would draw from PyTorch's own, unseeded generator."""
+    return random.randint(1, 10**9)
 
-    Raises
-    ------
-    ValueError
-        If `window` is not a multiple of `patch`.
 
-    Examples
-    --------
-    >>> patches(keras.Input((30, 2)), 5).shape
-    (None, 6, 10)
-    """
+def _patches(inputs, patch):
+    """Write so many rows of a window side by side, as one step of a recurrent layer."""
     _, window, n_features = inputs.shape
     if window % whole("patch", patch):
         raise ValueError(
@@ -639,27 +499,6 @@ def patches(inputs, patch):
     return layers.Reshape((window // patch, patch * n_features), name="patches")(inputs)
 
 
-def rows(outputs, patch):
-    """Undo `patches`.
-
-    Examples
-    --------
-    >>> rows(keras.Input((6, 10)), 5).shape
-    (None, 30, 2)
-    """
-    _, steps, width = outputs.shape
-    if patch == 1:
-        return outputs
-    return layers.Reshape((steps * patch, width // patch), name="rows")(outputs)
-
-
-def set_seed(seed):
-    """Make initial weights and dropout of the network that is built next depend on a seed alone."""
-    # Keras draws the seeds of its initializers and of dropout from here, on every backend.
-    # `keras.utils.set_random_seed` would also make TensorFlow forget what it has compiled.
-    random.seed(seed)
-
-
 def _recurrent_stack(tensor, cell, widths, activation, dropout, last_sequence=False, *, name):
     choice("cell", cell, CELLS)
     for number, width in enumerate(widths, start=1):
@@ -667,27 +506,26 @@ def _recurrent_stack(tensor, cell, widths, activation, dropout, last_sequence=Fa
         layer = CELLS[cell](width, activation, return_sequences=sequence, name=f"{name}_{number}")
         tensor = layer(tensor)
         if dropout:
-            # Without a seed, Keras on PyTorch would draw from PyTorch's own, unseeded generator.
-            seed = random.randint(1, 10**9)
-            tensor = layers.Dropout(dropout, seed=seed, name=f"{name}_{number}_dropout")(tensor)
+            dropped = layers.Dropout(dropout, seed=_drawn_seed(), name=f"{layer.name}_dropout")
+            tensor = dropped(tensor)
     return tensor
 
 
-def _noisy(tensor, noise):
-    """The same outside of training."""
-    if not noise:
-        return tensor
-    return layers.GaussianNoise(noise, seed=random.randint(1, 10**9), name="noise")(tensor)
+def _dense_stack(tensor, widths, activation, name):
+    for number, width in enumerate(widths, start=1):
+        tensor = layers.Dense(width, activation, name=f"{name}_{number}")(tensor)
+    return tensor
+
+
+def _convolution(width, kernel, stride, activation, name):
+    return layers.Conv1D(width, kernel, stride, "same", activation=activation, name=name)
 
 
 def _conv_encoder(tensor, filters, kernel, activation):
     """All numbers behind the last convolution, and the steps before and behind each."""
     lengths = [tensor.shape[1]]
     for number, width in enumerate(filters, start=1):
-        convolution = layers.Conv1D(
-            width, kernel, 2, "same", activation=activation, name=f"encoder_{number}"
-        )
-        tensor = convolution(tensor)
+        tensor = _convolution(width, kernel, 2, activation, f"encoder_{number}")(tensor)
         lengths.append(tensor.shape[1])
     return layers.Flatten(name="flat")(tensor), lengths
 
@@ -700,43 +538,8 @@ def _forecast(inputs, hidden, horizon, name, learning_rate, loss):
     return compiled(inputs, outputs, name, learning_rate, SameShapeLoss(loss))
 
 
-def _conv_decoder(tensor, lengths, filters, kernel, activation):
-    for number, width in enumerate(reversed(filters), start=1):
-        surplus = 2 * lengths[-number] - lengths[-number - 1]
-        tensor = layers.UpSampling1D(2, name=f"double_{number}")(tensor)
-        tensor = layers.Cropping1D((0, surplus), name=f"crop_{number}")(tensor)
-        convolution = layers.Conv1D(
-            width, kernel, 1, "same", activation=activation, name=f"decoder_{number}"
-        )
-        tensor = convolution(tensor)
-    return tensor
-
-
 def compiled(inputs, outputs, name, learning_rate, loss):
-    """Make a model that is ready to be trained with Adam.
-
-    Parameters
-    ----------
-    inputs, outputs : keras.KerasTensor
-    name : str
-    learning_rate : float
-    loss : SameShapeLoss
-
-    Returns
-    -------
-    keras.Model
-
-    Raises
-    ------
-    ValueError
-        If `learning_rate` is not a positive number.
-
-    Examples
-    --------
-    >>> inputs = keras.Input((5, 1))
-    >>> compiled(inputs, layers.Dense(1)(inputs), "line", 0.01, SameShapeLoss()).name
-    'line'
-    """
+    """Make a model from its input and output tensor, ready to be trained with Adam."""
     positive = isinstance(learning_rate, int | float) and 0 < learning_rate < float("inf")
     if not positive or isinstance(learning_rate, bool):
         raise ValueError(
@@ -749,23 +552,11 @@ def compiled(inputs, outputs, name, learning_rate, loss):
     return model
 
 
-def check_sizes(**sizes):
-    """Refuse sizes that are not positive integers, each by its name.
-
-    Examples
-    --------
-    >>> check_sizes(window=30, units=0)
-    Traceback (most recent call last):
-    ValueError: `units` must be a positive integer. Received: units=0
-    """
-    for name, size in sizes.items():
-        whole(name, size)
-
-
-def _check_widths(widths, name="units"):
+def _check_widths(name, widths):
     if not isinstance(widths, list | tuple) or not widths:
         raise ValueError(f"`{name}` must list a width per layer. Received: {name}={widths!r}")
-    check_sizes(**{f"{name}[{i}]": width for i, width in enumerate(widths)})
+    for place, width in enumerate(widths):
+        whole(f"{name}[{place}]", width)
 
 
 def _check_share(name, value):
@@ -787,21 +578,9 @@ BUILDERS = {
 
 
 def count_parameters(kind, window, n_features=1, **options):
-    """Numbers that a network learns, without building it.
+    """Numbers that a network of `BUILDERS` learns, as `model.count_params()`, without building it.
 
-    Parameters
-    ----------
-    kind : str
-        Of `BUILDERS`.
-    window, n_features : int
-        Shape of a window.
-    **options
-        Arguments of the builder; its defaults stand in for those that are missing.
-
-    Returns
-    -------
-    int
-        As `model.count_params()` of the built network.
+    The options are those of the builder; its defaults stand in for those that are missing.
 
     Examples
     --------

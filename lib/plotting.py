@@ -2,7 +2,7 @@
 
 Colours come from the colour-blind palette and never stand alone: lines also differ in style,
 points in marker. `show` puts a figure into the notebook under its name; its alternative text stands
-in the metadata of the cell.
+in the metadata of the cell. What is not given axes to draw into returns a matplotlib Figure.
 """
 
 import base64
@@ -37,13 +37,8 @@ def show(figure, name, alt=None):
         Short name, unique in the notebook; `figures/NN_name.png` is made from it.
     alt : str, optional
         Alternative text, what a person who cannot see it needs: kind of chart, axes, what there
-        is to see. Without it, the metadata of the cell have it (`alt`: name -> text), and it is
-        put into the output when the notebook is stored.
-
-    Raises
-    ------
-    ValueError
-        If `alt` is given and has fewer than 40 characters.
+        is to see, in at least 40 characters. Without it, the metadata of the cell have it (`alt`:
+        name -> text), and it is put into the output when the notebook is stored.
     """
     if alt is not None and len(alt) < SHORTEST_ALT:
         raise ValueError(
@@ -63,14 +58,9 @@ def show(figure, name, alt=None):
 
 
 def show_table(table, name):
-    """Show a table under a name; `tables/NN_name.csv` is made from it.
+    """Show a frame under a name, unique in the notebook; `tables/NN_name.csv` is made from it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Rounded to what can be compared: it is stored as it is shown.
-    name : str
-        Short name, unique in the notebook.
+    It is stored as it is shown: round it to what can be compared.
     """
     with pd.option_context("display.max_colwidth", None):
         html = table.to_html()
@@ -86,12 +76,7 @@ def show_claims(claims):
     """Show the numbers that the text of a notebook repeats, under the name `claims`.
 
     In the text each stands behind a comment with its name, `<!-- claim: flags -->403`; a test
-    compares the two.
-
-    Parameters
-    ----------
-    claims : dict of str to number
-        Shown with six digits.
+    compares the two. The numbers, by name, are shown with six digits.
     """
     table = pd.Series(claims, name="value", dtype=float).map("{:.6g}".format)
     show_table(table.rename_axis("claim").to_frame(), "claims")
@@ -100,15 +85,7 @@ def show_claims(claims):
 def training_curves(histories, loss="mean absolute error"):
     """Training and validation loss over epochs, one panel per model.
 
-    Parameters
-    ----------
-    histories : dict of name to the DataFrame that `training.fit` returns
-    loss : str
-        Name of the loss, for the axis.
-
-    Returns
-    -------
-    matplotlib Figure
+    `histories` are what `training.fit` returns, by name; `loss` is written at the axis.
     """
     figure, axes = plt.subplots(1, len(histories), sharey=True, squeeze=False)
     for axis, (name, history) in zip(axes[0], histories.items(), strict=True):
@@ -131,18 +108,7 @@ def training_curves(histories, loss="mean absolute error"):
 
 
 def score_histogram(scores, threshold, xlabel="score"):
-    """Distribution of scores with the threshold drawn in, one panel per model.
-
-    Parameters
-    ----------
-    scores : DataFrame, one column per model
-    threshold : float
-    xlabel : str
-
-    Returns
-    -------
-    matplotlib Figure
-    """
+    """Distribution of scores with the threshold drawn in, one panel per column of the frame."""
     figure, axes = plt.subplots(1, scores.shape[1], sharex=True, sharey=True, squeeze=False)
     for axis, (name, values) in zip(axes[0], scores.items(), strict=True):
         sns.histplot(values.dropna(), bins=60, ax=axis, edgecolor=None)
@@ -154,25 +120,9 @@ def score_histogram(scores, threshold, xlabel="score"):
 
 
 def score_lines(scores, threshold, ylabel="score"):
-    """Scores over time, one panel below the other, with the threshold drawn in.
-
-    Parameters
-    ----------
-    scores : DataFrame, one column per model
-    threshold : float
-    ylabel : str
-
-    Returns
-    -------
-    matplotlib Figure
-    """
-    figure, axes = plt.subplots(
-        scores.shape[1],
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        figsize=(9, 2.2 * scores.shape[1]),
-    )
+    """Scores over time with the threshold drawn in, one panel below the other for each column."""
+    n, shared = scores.shape[1], {"sharex": True, "sharey": True, "squeeze": False}
+    figure, axes = plt.subplots(n, figsize=(9, 2.2 * n), **shared)
     for axis, (name, values) in zip(axes[:, 0], scores.items(), strict=True):
         axis.plot(values, linewidth=1)
         axis.axhline(threshold, color="C3", linestyle="--")
@@ -188,11 +138,9 @@ def price_chart(axis, price, *, events=None, flags=None, log=True):
     Parameters
     ----------
     axis : matplotlib Axes
-    price : Series with a DatetimeIndex
+    price, flags : Series with a DatetimeIndex
     events : DataFrame with a DatetimeIndex, optional
         Events outside the span of `price` are left out; numbers are row numbers from 1.
-    flags : Series of bool, optional
-        True on the flagged days.
     log : bool
         Logarithmic price axis: equal distances are equal relative changes.
     """
@@ -204,30 +152,23 @@ def price_chart(axis, price, *, events=None, flags=None, log=True):
         axis.plot(flagged, linestyle="", marker="o", markersize=5, color="C3", alpha=0.6,
                   label=f"flagged ({len(flagged)} days)")  # fmt: skip
         axis.legend(loc="upper left")
-    if events is not None:
-        _mark_events(axis, price, events)
+    numbered = [] if events is None else enumerate(events.index, start=1)
+    for number, day in numbered:
+        if price.index[0] <= day <= price.index[-1]:
+            axis.axvline(day, color="0.5", linestyle=":", linewidth=1, zorder=0)
+            height = (1.01, 1.06)[
+                number % 2
+            ]  # two rows of numbers, so that neighbours stay legible
+            axis.annotate(str(number), (day, height), ha="center", fontsize="small",
+                          xycoords=("data", "axes fraction"))  # fmt: skip
 
 
 def log_axis(axis):
-    """Make the vertical axis logarithmic, with plain numbers at 1, 2 and 5.
-
-    Parameters
-    ----------
-    axis : matplotlib Axes
-    """
+    """Make the vertical axis logarithmic, with plain numbers at 1, 2 and 5."""
     axis.set_yscale("log")
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.yaxis.set_major_formatter(ScalarFormatter())
     axis.minorticks_off()
-
-
-def _mark_events(axis, price, events):
-    levels = (1.01, 1.06)  # two rows of numbers, so that neighbours stay legible
-    for number, day in enumerate(events.index, start=1):
-        if price.index[0] <= day <= price.index[-1]:
-            axis.axvline(day, color="0.5", linestyle=":", linewidth=1, zorder=0)
-            axis.annotate(str(number), (day, levels[number % 2]), ha="center", fontsize="small",
-                          xycoords=("data", "axes fraction"))  # fmt: skip
 
 
 def intervals(found, xlabel, *, margin=None, families=None):
@@ -242,10 +183,6 @@ def intervals(found, xlabel, *, margin=None, families=None):
         Half the width of a grey band around 0, for differences.
     families : Series of str, optional
         What family each row belongs to: a colour and a marker each.
-
-    Returns
-    -------
-    matplotlib Figure
     """
     figure, axis = plt.subplots(figsize=(9, 0.36 * len(found) + 1))
     families = pd.Series("", found.index) if families is None else families
@@ -271,16 +208,7 @@ def intervals(found, xlabel, *, margin=None, families=None):
 
 
 def event_map(hits):
-    """Share of seeds that found each event: one row per event, one column per detector.
-
-    Parameters
-    ----------
-    hits : DataFrame of event names by detectors, values from 0 to 1
-
-    Returns
-    -------
-    matplotlib Figure
-    """
+    """Share of seeds that found each event, from 0 to 1: a frame of events by detectors."""
     figure, axis = plt.subplots(figsize=(8, max(0.36 * len(hits) + 1, 2.8)))
     sns.heatmap(hits, vmin=0, vmax=1, cmap="cividis", linewidths=1, ax=axis, annot=True,
                 fmt=".1f", cbar_kws={"label": "share of seeds that flag it"})  # fmt: skip
@@ -300,11 +228,6 @@ def gates_over_time(axes, gates, *, marks=()):
     gates : DataFrame of shape (window, n_gates), values from 0 to 1
     marks : sequence of int
         Steps to mark by dotted lines.
-
-    Raises
-    ------
-    ValueError
-        If there is not exactly one of `axes` for each gate.
     """
     if len(axes) != gates.shape[1]:
         raise ValueError(
@@ -335,12 +258,7 @@ _LABELS = {(0.2, 5.3): "cell state before", (9.8, 5.3): "cell state c", (9.8, 2.
 
 
 def lstm_cell():
-    """Draw one LSTM cell: four gates, the cell state that passes through, and the output.
-
-    Returns
-    -------
-    matplotlib Figure
-    """
+    """Draw one LSTM cell: four gates, the cell state that passes through, and the output."""
     figure, axis = _canvas((9, 4.6), (0, 10), (0, 5.8))
     for start, end in _ARROWS:
         axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": "0.3"})
@@ -366,10 +284,6 @@ def arrays_in_line(arrays):
     arrays : list of (str, str, tuple of int)
         What makes the array (written on the arrow before it), its name, and its shape: steps and
         features, or features alone.
-
-    Returns
-    -------
-    matplotlib Figure
     """
     figure, axis = _canvas((2.3 * len(arrays), 3.2), (-0.7, 2 * len(arrays) - 1.3), (-1.6, 1.75))
     for place, (maker, name, shape) in enumerate(arrays):

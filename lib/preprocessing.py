@@ -48,11 +48,6 @@ class Preprocessing:
         The expected step in seconds, the median of the training rows' steps; None if their index
         holds no times.
 
-    Raises
-    ------
-    ValueError
-        If a setting is of no use.
-
     Examples
     --------
     >>> times = pd.DatetimeIndex(["2024-01-01", "2024-01-02", "2024-01-03", "2024-03-01"])
@@ -76,32 +71,14 @@ class Preprocessing:
         if not number or not 0 <= max_gap <= 1e100:
             raise ValueError(f"`max_gap` must be 0 or above. Received: max_gap={max_gap!r}")
         statistic = statistic or ("last" if form == "returns" else "mean")
-        self.settings = {
-            "form": form,
-            "resample": resample,
-            "statistic": statistic,
-            "max_gap": float(max_gap),
-        }
+        self.settings = {"form": form, "resample": resample, "statistic": statistic}
+        self.settings["max_gap"] = float(max_gap)
         self.step_ = None
 
     def fit(self, *recordings):
-        """Learn the expected step.
+        """Learn the expected step from frames that have nothing to do with each other's times.
 
-        Parameters
-        ----------
-        *recordings : DataFrame of n_times rows and n_features columns
-            One, or several that have nothing to do with each other's times.
-
-        Returns
-        -------
-        Preprocessing
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If resampling is asked of an index that holds no times, or returns of values that are
-            not positive.
+        Returns itself. Resampling needs an index of times, and returns need positive values.
         """
         if self.settings["form"] == "returns":
             for train in recordings:
@@ -112,33 +89,17 @@ class Preprocessing:
         return self
 
     def rows(self, series):
-        """Return the rows that get a score: those of the series, or the steps they fall into.
-
-        Parameters
-        ----------
-        series : DataFrame of n_times rows and n_features columns
-
-        Returns
-        -------
-        DataFrame of n_rows rows and n_features columns
-        """
-        rule = self.settings["resample"]
-        return _resampled(series, rule, self.settings["statistic"]) if rule else series
+        """Return the rows that get a score: those of the series, or the steps they fall into."""
+        rule, statistic = self.settings["resample"], self.settings["statistic"]
+        if not rule:
+            return series
+        enough = {"min_count": 1} if statistic == "sum" else {}  # a step without rows is missing
+        return getattr(_steps(series, rule), statistic)(**enough).astype("float64")
 
     def is_gap(self, step):
-        """Say of steps in seconds whether they are gaps.
-
-        Parameters
-        ----------
-        step : float or ndarray
-
-        Returns
-        -------
-        bool or ndarray of bool
-        """
-        if not self.has_gaps:
-            return np.zeros(np.shape(step), bool)[()]
-        return np.asarray(step) > self.settings["max_gap"] * self.step_
+        """Say of a step in seconds, or of an array of them, whether it is a gap."""
+        longest = self.settings["max_gap"] * self.step_ if self.has_gaps else np.inf
+        return np.asarray(step) > longest
 
     @property
     def has_gaps(self):
@@ -153,18 +114,13 @@ class Preprocessing:
         rows : DataFrame of n_rows rows and n_features columns
             As `rows` gave them.
         before : DataFrame of one row, optional
-            The row before, if there was one.
+            The row before, if there was one. Where there can be gaps, both have an index of times.
 
         Returns
         -------
         list of (int, ndarray of shape (n_of_piece, n_features), bool)
             The place of the piece's first row in `rows`, its values, and whether the piece begins
             anew or goes on from `before`.
-
-        Raises
-        ------
-        ValueError
-            If there are gaps to look for, and the index holds no times.
         """
         if self.settings["form"] == "levels" and not self.has_gaps:
             return [(0, rows.to_numpy(), before is None)]
@@ -179,22 +135,18 @@ class Preprocessing:
             # Of a piece that goes on, the row before has been seen; a return needs it all the same.
             fresh = not known or begin > 0
             skipped = int(self.settings["form"] == "returns" or not fresh)
-            piece = self._formed(values[begin:end], skipped)
+            piece = values[begin:end]
+            if self.settings["form"] == "returns":
+                positive = np.where(piece > 0, piece, np.nan)  # no price: missing
+                piece = np.diff(np.log(positive), axis=0)
+            else:
+                piece = piece[skipped:]
             if begin or end > known or fresh:
                 found.append((int(begin) + skipped - known, piece, fresh))
         return found
 
     def frames(self, series):
-        """Return a series preprocessed: one frame for each piece between two gaps.
-
-        Parameters
-        ----------
-        series : DataFrame of n_times rows and n_features columns
-
-        Returns
-        -------
-        list of DataFrame, float64
-        """
+        """Return a series preprocessed: a frame of float64 for each piece between two gaps."""
         rows = self.rows(series).astype("float64")
         return [
             pd.DataFrame(values, rows.index[start : start + len(values)], rows.columns)
@@ -213,33 +165,11 @@ class Preprocessing:
             )
         return np.flatnonzero(self.is_gap(steps)) + 1
 
-    def _formed(self, values, skipped):
-        if self.settings["form"] == "levels":
-            return values[skipped:]
-        positive = np.where(values > 0, values, np.nan)  # no price: missing
-        return np.diff(np.log(positive), axis=0)
-
 
 def prepare(series, resample="", form="levels", statistic=""):
     """Bring a whole series into the rows that a detector learns from, gaps left aside.
 
-    Parameters
-    ----------
-    series : DataFrame of n_times rows and n_features columns
-        NaN is a missing value.
-    resample, form, statistic : str
-        As in `Preprocessing`.
-
-    Returns
-    -------
-    DataFrame, float64
-        Returns have one row fewer.
-
-    Raises
-    ------
-    ValueError
-        If `resample` is no step, or the index holds no times, or returns are asked of values that
-        are not positive.
+    The words are those of `Preprocessing`, and so are the errors. Returns have one row fewer.
 
     Examples
     --------
@@ -254,18 +184,7 @@ def prepare(series, resample="", form="levels", statistic=""):
 
 
 def until(series, last, resample=""):
-    """Return the rows of a series up to a row of what `prepare` makes of it, that one included.
-
-    Parameters
-    ----------
-    series : DataFrame of n_times rows
-    last : object
-        An entry of the index of `prepare(series, resample)`.
-    resample : str
-
-    Returns
-    -------
-    DataFrame
+    """Return the rows of a series that make up `prepare(series, resample).loc[:last]`.
 
     Examples
     --------
@@ -279,15 +198,7 @@ def until(series, last, resample=""):
 
 
 def seconds(index):
-    """Return the steps of an index of times in seconds, or None if it holds no times.
-
-    Parameters
-    ----------
-    index : Index of n_times entries
-
-    Returns
-    -------
-    ndarray of n_times - 1 float64, or None
+    """Return the steps of an index of times in seconds, an ndarray; None if it holds no times.
 
     Examples
     --------
@@ -339,31 +250,18 @@ def _steps(series, rule):
     return series.resample(step, **origin)
 
 
-def _resampled(series, rule, statistic):
-    steps = _steps(series, rule)
-    enough = {"min_count": 1} if statistic == "sum" else {}  # a step without rows is missing
-    return getattr(steps, statistic)(**enough).astype("float64")
-
-
-def autocorrelation(series, longest=None):
+def autocorrelation(series):
     """Correlation of a series with itself, so many rows later; its linear trend is taken out.
 
     Parameters
     ----------
     series : DataFrame of n_times rows and n_features columns
-        Missing values are filled on straight lines.
-    longest : int, optional
-        Largest lag; by default a third of the rows, so that a period is seen three times.
+        At least 3. Missing values are filled on straight lines.
 
     Returns
     -------
-    Series of float64, index `lag` from 0
+    Series of float64, index `lag` from 0 to a third of the rows, so that a period is seen thrice
         1 at lag 0. The mean over the columns that vary; 0 if none does.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 3 rows.
 
     Examples
     --------
@@ -373,7 +271,7 @@ def autocorrelation(series, longest=None):
     """
     if len(series) < 3:
         raise ValueError(f"`series` must have at least 3 rows. Received: {len(series)}")
-    longest = len(series) // 3 if longest is None else min(longest, len(series) - 1)
+    longest = len(series) // 3
     values = series.reset_index(drop=True).interpolate(limit_direction="both").fillna(0.0)
     values = signal.detrend(values.to_numpy(dtype=float), axis=0)
     spread = values.std(axis=0)
@@ -393,16 +291,8 @@ def autocorrelation_period(series):
     Prominent is a peak that rises above its surroundings by 0.1 and by what chance alone would
     do: 8 standard errors, after Bartlett (1946), "On the theoretical specification and sampling
     properties of autocorrelated time-series", with the correlations up to the first negative one.
-    A peak below four fifths of the highest is an overtone, and passed over.
-
-    Parameters
-    ----------
-    series : DataFrame of n_times rows and n_features columns
-
-    Returns
-    -------
-    int
-        0 if there is no such peak: the series does not repeat itself.
+    A peak below four fifths of the highest is an overtone, and passed over. Without a prominent
+    peak the answer is 0: the series does not repeat itself.
 
     Examples
     --------
@@ -487,62 +377,32 @@ def fewest_rows(window, horizon=0):
 def objections(*, rows, features, window, parameters, scores):
     """Say why a detector should not be relied on; an empty list if there is no reason.
 
-    Parameters
-    ----------
-    rows, features : int
-        Rows trained on, and numbers in each.
-    window : int
-    parameters : int
-        Of the network.
-    scores : int
-        From which the threshold was set.
-
-    Returns
-    -------
-    list of str
+    `rows` were trained on, each of so many `features`, in windows of `window` rows, by a network
+    of `parameters` numbers; the threshold was set from so many `scores`.
 
     Examples
     --------
     >>> objections(rows=160, features=1, window=20, parameters=100, scores=200)
     ['8 windows that share no row; fewer than 50 show too little of what is normal']
     """
-    apart = rows // window
-    found = []
-    if apart < FEWEST_WINDOWS:
-        found.append(
-            f"{apart} windows that share no row; fewer than {FEWEST_WINDOWS} "
-            f"show too little of what is normal"
-        )
-    if parameters > rows * features:
-        found.append(
-            f"{parameters:,} parameters for {rows * features:,} numbers: "
-            f"it can learn the training part by heart"
-        )
-    if scores < FEWEST_SCORES:
-        found.append(
-            f"a threshold from {scores} scores; fewer than {FEWEST_SCORES} "
-            f"say little about the rarest hundredth"
-        )
-    return found
+    apart, numbers = rows // window, rows * features
+    doubts = {
+        f"{apart} windows that share no row; fewer than {FEWEST_WINDOWS} "
+        f"show too little of what is normal": apart < FEWEST_WINDOWS,
+        f"{parameters:,} parameters for {numbers:,} numbers: "
+        f"it can learn the training part by heart": parameters > numbers,
+        f"a threshold from {scores} scores; fewer than {FEWEST_SCORES} "
+        f"say little about the rarest hundredth": scores < FEWEST_SCORES,
+    }
+    return [doubt for doubt, holds in doubts.items() if holds]
 
 
 def same_promise(scores, other, threshold):
-    """Threshold at which `other` flags as many rows as `scores` do at theirs.
+    """Threshold at which `other` flags as many rows as `scores` do above theirs.
 
     Two rules are compared fairly when they make the same promise: so many flags on the rows that
-    set the thresholds.
-
-    Parameters
-    ----------
-    scores, other : array-like of n_times
-        Of the same rows, those that set the threshold. Rows where either is missing do not count.
-    threshold : float
-        Of `scores`; above it is flagged.
-
-    Returns
-    -------
-    float
-        Ties may leave a few flags fewer.
+    set the thresholds. Both are scores of these rows; where either is missing, a row does not
+    count. Ties may leave a few flags fewer.
 
     Examples
     --------

@@ -12,32 +12,23 @@ from sklearn.covariance import ShrunkCovariance
 
 from lib import windowing
 
+BATCH = 1024  # windows scored at once; it changes speed and memory, not the scores
+SHRINKAGE = 0.3  # weight of equal variances in a covariance of errors
 
-def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0, signed=False):
+
+def window_errors(model, inputs, targets):
     """Absolute error of each window, step and feature.
 
     Parameters
     ----------
     model : keras.Model, or anything with `predict(inputs, batch_size=…, verbose=0)`
     inputs : ndarray of shape (n_windows, window, n_features)
-    targets : ndarray of shape (n_windows, steps, n_features)
-    batch_size : int
-        Windows scored at once. It changes speed and memory, not the result.
-    max_missing : float
-        Largest share of an input window that may be missing (NaN). Up to there the model sees
-        it filled by `windowing.fill_windows`; beyond it all errors of the window are NaN.
-    signed : bool
-        Output less target, as `ErrorDistance` needs it, in place of the absolute value.
+    targets : ndarray of shape (n_windows, steps, n_features), that of the model's output
 
     Returns
     -------
     ndarray of shape (n_windows, steps, n_features), float64
-        NaN also where the target is missing.
-
-    Raises
-    ------
-    ValueError
-        If the model's output has another shape than the targets.
+        NaN where the target is missing, and for a window of which anything is.
 
     Examples
     --------
@@ -48,41 +39,23 @@ def window_errors(model, inputs, targets, *, batch_size=1024, max_missing=0.0, s
     (1, 2, 1)
     """
     # In pieces: overlapping windows are a view, and Keras would copy all of them at once.
-    piece = 64 * batch_size
-    outputs = [
-        _outputs(model, inputs[start : start + piece], batch_size, max_missing)
-        for start in range(0, len(inputs), piece)
-    ]
-    outputs = np.concatenate(outputs)
+    piece = 64 * BATCH
+    starts = range(0, len(inputs), piece)
+    outputs = np.concatenate([_outputs(model, inputs[start : start + piece]) for start in starts])
     if outputs.shape != targets.shape:
         raise ValueError(
             f"`targets` must have the shape of the model's output, {outputs.shape}. "
             f"Received: {targets.shape}"
         )
-    errors = outputs - targets
-    return errors if signed else np.abs(errors)
+    return np.abs(outputs - targets)
 
 
-def missing_share(windows):
-    """Share of each window that is missing (NaN).
-
-    Examples
-    --------
-    >>> missing_share(np.array([[[1.0], [np.nan]], [[1.0], [2.0]]])).tolist()
-    [0.5, 0.0]
-    """
-    return np.isnan(windows).mean(axis=(1, 2))
-
-
-def _outputs(model, inputs, batch_size, max_missing):
-    """Outputs for one piece, float64; NaN for windows with too much missing."""
-    share = missing_share(inputs)
-    if share.any():
-        inputs = windowing.fill_windows(inputs)
+def _outputs(model, inputs):
     inputs = np.ascontiguousarray(inputs, dtype="float32")
-    outputs = model.predict(inputs, batch_size=batch_size, verbose=0)
+    missing = np.isnan(inputs)
+    outputs = model.predict(np.where(missing, 0.0, inputs), batch_size=BATCH, verbose=0)
     outputs = np.array(outputs, dtype="float64")
-    outputs[share > max_missing] = np.nan
+    outputs[missing.any(axis=(1, 2))] = np.nan
     return outputs
 
 
@@ -97,17 +70,6 @@ class ErrorDistance:
     The matrix is shrunk towards equal variances without covariance, since neighbouring windows
     share most of their rows: few of them are independent.
 
-    Parameters
-    ----------
-    shrinkage : float
-        Weight of equal variances, above 0 and at most 1. With 1 the distance is the root of the
-        mean squared error, less the mean error, in units of its training value.
-
-    Raises
-    ------
-    ValueError
-        If `shrinkage` is out of its range, or (in `fit`) an error is not finite, or all are equal.
-
     Notes
     -----
     Malhotra et al. (2015), "Long short term memory networks for anomaly detection in time
@@ -117,18 +79,11 @@ class ErrorDistance:
     Examples
     --------
     >>> flanks = np.array([[1.0, -1.0], [-1.0, 1.0], [0.1, 0.1], [-0.1, -0.1]])[:, :, None]
-    >>> distance = ErrorDistance(0.1).fit(flanks)
+    >>> distance = ErrorDistance().fit(flanks)
     >>> distance.parts(np.array([[[1.0], [-1.0]], [[1.0], [1.0]]])).round(1)  # usual, unusual
-    array([[1. ],
-           [4.1]])
+    array([[1.1],
+           [2.5]])
     """
-
-    def __init__(self, shrinkage=0.3):
-        if not 0 < shrinkage <= 1:
-            raise ValueError(
-                f"`shrinkage` must be above 0 and at most 1. Received: shrinkage={shrinkage}"
-            )
-        self.shrinkage = shrinkage
 
     def fit(self, errors):
         """Learn mean and covariance.
@@ -136,7 +91,7 @@ class ErrorDistance:
         Parameters
         ----------
         errors : ndarray of shape (n_windows, steps, n_features)
-            Signed, of windows without an anomaly.
+            Signed, of windows without an anomaly; all finite, and not all equal.
 
         Returns
         -------
@@ -147,7 +102,7 @@ class ErrorDistance:
         flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
         if not np.isfinite(flat).all() or not flat.std(axis=0).any():
             raise ValueError("`errors` must be finite, and not all equal, to have a covariance.")
-        fitted = ShrunkCovariance(shrinkage=self.shrinkage).fit(flat)
+        fitted = ShrunkCovariance(shrinkage=SHRINKAGE).fit(flat)
         self.location_ = fitted.location_
         self.factor_ = np.linalg.cholesky(fitted.precision_) / np.sqrt(flat.shape[1])
         return self
@@ -180,15 +135,8 @@ class ErrorDistance:
         return sums * np.where(np.isnan(total), np.nan, per_sum)[:, np.newaxis]
 
 
-def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024, max_missing=0.0):
-    """Absolute errors of a model on all windows of a series.
-
-    Parameters
-    ----------
-    model, series, window, horizon, stride, batch_size
-        As in `score`.
-    max_missing : float
-        As in `window_errors`.
+def series_errors(model, series, window, *, horizon=0):
+    """Absolute errors of a model on all windows of a series; the arguments are those of `score`.
 
     Returns
     -------
@@ -207,28 +155,15 @@ def series_errors(model, series, window, *, horizon=0, stride=1, batch_size=1024
     expected = getattr(model, "input_shape", (None, window))[1]
     if expected != window:
         raise ValueError(f"`window` must be the model's, {expected}. Received: window={window}")
-    inputs, targets = windowing.window_pairs(
-        series.to_numpy(dtype=float), window, horizon=horizon, stride=stride
-    )
-    return window_errors(model, inputs, targets, batch_size=batch_size, max_missing=max_missing)
+    values = series.to_numpy(dtype=float)
+    return window_errors(model, *windowing.window_pairs(values, window, horizon=horizon))
 
 
-def point_scores(errors, index, window, *, horizon=0, stride=1, how="last"):
+def point_scores(errors, index, window, *, horizon=0, how="last"):
     """Fold window errors to one score per time point, averaged over features.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_windows, steps, n_features)
-        From `series_errors`, with the same `window`, `horizon` and `stride`.
-    index : Index of n_times
-        Of the series that the windows were cut from.
-    window, horizon, stride, how
-        As in `score`.
-
-    Returns
-    -------
-    Series of n_times float64
-        NaN where no window covers the row: `attrs["uncovered"]` says how many those are.
+    The errors are those of `series_errors`, with the same `window` and `horizon`, the index is that
+    of the series. All else is as in `score`, which does both.
 
     Examples
     --------
@@ -236,23 +171,16 @@ def point_scores(errors, index, window, *, horizon=0, stride=1, how="last"):
     >>> point_scores(errors, pd.RangeIndex(3), window=2, how="mean").tolist()
     [1.0, 3.0, 8.0]
     """
-    offset = windowing.target_offset(window, horizon)
-    folded = windowing.fold_windows(errors, len(index), offset=offset, stride=stride, how=how)
-    scores = pd.Series(known_mean(folded), index=index, name="score")
-    scores.attrs["uncovered"] = int(scores.isna().sum())
-    return scores
+    offset = window if horizon else 0
+    folded = windowing.fold_windows(errors, len(index), offset=offset, how=how)
+    return pd.Series(known_mean(folded), index=index, name="score")
 
 
 def known_mean(errors):
     """Mean over the second axis of what is there; NaN where nothing is.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_times, n_features) or (n_windows, steps, n_features)
-
-    Returns
-    -------
-    ndarray of shape (n_times,) or (n_windows, n_features), float64
+    From shape `(n_times, n_features)` to `(n_times,)`, from `(n_windows, steps, n_features)` to
+    `(n_windows, n_features)`, float64.
 
     Examples
     --------
@@ -270,15 +198,7 @@ def known_mean(errors):
 def trailing_mean(errors, rows):
     """Mean of each feature over the last `rows` rows, its own included, without what is missing.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_times, n_features)
-    rows : int
-
-    Returns
-    -------
-    ndarray of shape (n_times, n_features), float64
-        NaN where the row's own error is.
+    Takes and returns shape `(n_times, n_features)`, float64; NaN where the row's own error is.
 
     Examples
     --------
@@ -294,7 +214,7 @@ def trailing_mean(errors, rows):
     return np.divide(total, count, out=np.full(errors.shape, np.nan), where=present)
 
 
-def score(model, series, window, *, horizon=0, stride=1, how="last", batch_size=1024):
+def score(model, series, window, *, horizon=0, how="last"):
     """One anomaly score per time point of a series.
 
     Parameters
@@ -303,29 +223,24 @@ def score(model, series, window, *, horizon=0, stride=1, how="last", batch_size=
         A forecaster (`horizon >= 1`) or an autoencoder (`horizon=0`).
     series : DataFrame of n_times rows and n_features columns
         Scaled as the training rows were.
-    window, horizon, stride : int
-        As in `windowing.window_pairs`, and as in training.
+    window, horizon : int
+        As in training.
     how : {"last", "mean", "median"}
         How the errors of overlapping windows become one, see `windowing.fold_windows`. Only
         `last` is causal.
-    batch_size : int
-        Windows scored at once; it does not change the scores.
 
     Returns
     -------
     Series of n_times float64, with the index of `series`
-        NaN where no window covers the row: `attrs["uncovered"]` says how many those are.
+        NaN where no complete window covers the row.
 
     Examples
     --------
     >>> class LastValue:
     ...     def predict(self, inputs, **options):
     ...         return inputs[:, -1:]
-    >>> scores = score(LastValue(), pd.DataFrame({"close": [1.0, 2, 4]}), window=1, horizon=1)
-    >>> scores.tolist(), scores.attrs["uncovered"]
-    ([nan, 1.0, 2.0], 1)
+    >>> score(LastValue(), pd.DataFrame({"close": [1.0, 2, 4]}), window=1, horizon=1).tolist()
+    [nan, 1.0, 2.0]
     """
-    errors = series_errors(
-        model, series, window, horizon=horizon, stride=stride, batch_size=batch_size
-    )
-    return point_scores(errors, series.index, window, horizon=horizon, stride=stride, how=how)
+    errors = series_errors(model, series, window, horizon=horizon)
+    return point_scores(errors, series.index, window, horizon=horizon, how=how)

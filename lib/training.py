@@ -92,7 +92,7 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     ValueError
         If a count is not a positive integer, the arrays differ in length, hold a value that
         is not finite, are empty, or have another shape than the model's input and output, or
-        if there is no such trainer.
+        if training diverges.
 
     Examples
     --------
@@ -104,11 +104,10 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     (2, 1)
     """
     counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    counts |= {} if steps is None else {"steps": steps}
+    for count, value in (counts | ({} if steps is None else {"steps": steps})).items():
+        errors.whole(count, value)
     errors.whole("min_steps", min_steps, 0)
     trainer = errors.trainer(trainer)
-    for count, value in counts.items():
-        errors.whole(count, value)
     windows = _checked(model, inputs if targets is None else (inputs, targets), allow_missing)
     if validation is not None:
         validation = _checked(model, validation, allow_missing)
@@ -116,32 +115,31 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     plan, name = _plan(math.ceil(len(windows) / batch_size), epochs, steps)
     started = time.perf_counter()
     with _student(model, trainer, sum(plan) if decay else 0) as (student, train):
-        losses, taken = [], 0
-        best = _Best(patience)
+        losses, taken, lowest, weights, waited = [], 0, np.inf, None, 0
         with _progress(len(plan), name) as bar:
             for count in plan:
-                if best.is_long_ago and taken >= min_steps:
+                if waited >= patience and taken >= min_steps:
                     break
                 some = itertools.islice(batches, count)
                 losses.append({"loss": _epoch(train, student, windows, some)})
                 taken += count
                 if validation is not None:
-                    losses[-1]["val_loss"] = _validation_loss(student, validation)
-                    best.look_at(losses[-1]["val_loss"], student)
+                    in_order = _in_order(validation)
+                    loss = _epoch(student.test_on_batch, student, validation, in_order)
+                    losses[-1]["val_loss"], waited = loss, waited + 1
+                    if loss < lowest:
+                        lowest, weights, waited = loss, student.get_weights(), 0
                 bar.set_postfix({key: f"{value:.3g}" for key, value in losses[-1].items()})
                 bar.update()
-        best.restore(student)
+        if weights is not None:
+            student.set_weights(weights)
     history = _history(losses, plan, name)
     history.attrs |= {"steps": taken, "stopped": "budget" if taken == sum(plan) else "patience"}
-    history.attrs["ratio"] = _ratio(history, _mean_loss(model, windows, validation))
+    kept = losses[-1]["loss"] if validation is None else lowest
+    of_mean = _mean_loss(model, windows, validation)
+    history.attrs["ratio"] = kept / of_mean if of_mean else math.nan
     history.attrs["seconds"] = time.perf_counter() - started
     return history
-
-
-def _ratio(history, of_mean):
-    """Loss of the kept weights over that of predicting the mean; near 1 nothing was learned."""
-    kept = history["val_loss"].min() if "val_loss" in history else history["loss"].iloc[-1]
-    return float(kept) / of_mean if of_mean else math.nan
 
 
 def _plan(per_epoch, epochs, steps):
@@ -178,29 +176,26 @@ def _mean_loss(model, windows, validation):
 
 @contextlib.contextmanager
 def _student(model, trainer, falling):
-    """Give who learns, the model or its twin in NumPy, and its step; the model has it all then."""
+    """Give who learns, the model or its twin in NumPy, and its step; the model has it all then.
+
+    Within so many steps, if any, the learning rate falls from its start towards 0.
+    """
     student = model if trainer == "keras" else learner(model)
-    usual = contextlib.nullcontext(student.train_on_batch)
-    with _falling_rate(student, falling) if falling else usual as train:
-        yield student, train
-    if student is not model:
-        student.give_back()
-
-
-@contextlib.contextmanager
-def _falling_rate(student, steps):
-    """Give a step of training that lowers the rate first, from its start towards 0."""
-    rate = float(np.asarray(student.optimizer.learning_rate))
-    rates = iter(np.linspace(rate, 0.0, steps, endpoint=False))
+    rate = float(np.asarray(student.optimizer.learning_rate)) if falling else 0.0
+    rates = iter(np.linspace(rate, 0.0, falling, endpoint=False))
 
     def train(*batch, **options):
-        student.optimizer.learning_rate = float(next(rates))
+        if falling:
+            student.optimizer.learning_rate = float(next(rates))
         return student.train_on_batch(*batch, **options)
 
     try:
-        yield train
+        yield student, train
     finally:
-        student.optimizer.learning_rate = rate
+        if falling:
+            student.optimizer.learning_rate = rate
+    if student is not model:
+        student.give_back()
 
 
 class _Arrays:
@@ -226,10 +221,6 @@ def _in_order(windows):
     return _batches(np.arange(len(windows)), SCORED_AT_ONCE)
 
 
-def _validation_loss(model, windows):
-    return _epoch(model.test_on_batch, model, windows, _in_order(windows))
-
-
 def _epoch(step, model, windows, batches):
     """Take one step per batch; return the mean loss over all windows."""
     total, count = 0.0, 0
@@ -240,26 +231,6 @@ def _epoch(step, model, windows, batches):
         total += len(batch) * float(logs["loss"])
         count += len(batch)
     return total / count
-
-
-class _Best:
-    """The weights of the best epoch so far."""
-
-    def __init__(self, patience):
-        self.patience, self.loss, self.weights, self.waited = patience, np.inf, None, 0
-
-    def look_at(self, loss, model):
-        self.waited += 1
-        if loss < self.loss:
-            self.loss, self.weights, self.waited = loss, model.get_weights(), 0
-
-    @property
-    def is_long_ago(self):
-        return self.waited >= self.patience
-
-    def restore(self, model):
-        if self.weights is not None:
-            model.set_weights(self.weights)
 
 
 def _history(losses, plan, name):
@@ -281,14 +252,8 @@ def restart(model, fresh):
     """Put a model back to the start: weights, random state and optimiser of a fresh twin.
 
     Compiling a network for the first time takes seconds, copying its state nothing: a model
-    that is trained many times over is better restarted than built anew.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Fitted or not.
-    fresh : keras.Model
-        Built with the same arguments, perhaps another seed, and never fitted.
+    that is trained many times over is better restarted than built anew. The twin must be built with
+    the same arguments, perhaps another seed, and never fitted.
 
     Examples
     --------
@@ -312,21 +277,17 @@ def _random_state(model):
 
 @contextlib.contextmanager
 def _progress(count, unit):
-    """A bar over epochs or looks for a person who watches; nothing for a log or a stored output."""
-    hidden = not _watched()
-    with tqdm(total=count, unit=unit, file=sys.stdout, leave=False, disable=hidden) as bar:
+    """A bar over epochs or looks for a person who watches; nothing for a log or a stored output.
+
+    `LIB_PROGRESS=0` says that nobody does, as automatic runs do.
+    """
+    watched = os.environ.get("LIB_PROGRESS") != "0" and (sys.stdout.isatty() or _in_notebook())
+    with tqdm(total=count, unit=unit, file=sys.stdout, leave=False, disable=not watched) as bar:
         yield bar
-    if not hidden and _in_notebook():
+    if watched and _in_notebook():
         from IPython.display import clear_output
 
         clear_output()
-
-
-def _watched():
-    """Whether a person looks on. `LIB_PROGRESS=0` says no, as automatic runs do."""
-    if os.environ.get("LIB_PROGRESS") == "0":
-        return False
-    return sys.stdout.isatty() or _in_notebook()
 
 
 def _in_notebook():
@@ -336,25 +297,21 @@ def _in_notebook():
 
 
 def _checked(model, windows, allow_missing):
-    """Windows whose shapes suit the model; arrays are checked to be finite, too."""
+    """Windows, one at least, whose shapes suit the model; arrays are finite, too."""
     is_cut = not isinstance(windows, tuple | list)
     inputs, targets = windows[np.arange(min(len(windows), 1))] if is_cut else windows
     if len(inputs) != len(targets):
         raise ValueError(
             f"`targets` must have one entry per window, {len(inputs)}. Received: {len(targets)}"
         )
-    _check_array("inputs", inputs, model.input_shape[1:], is_cut)
-    _check_array("targets", targets, model.output_shape[1:], is_cut or allow_missing)
+    shapes = {"inputs": (inputs, model.input_shape), "targets": (targets, model.output_shape)}
+    for name, (values, expected) in shapes.items():
+        if len(values) == 0 or values.shape[1:] != expected[1:]:
+            raise ValueError(
+                f"`{name}` must have shape (n_windows, {', '.join(map(str, expected[1:]))}), "
+                f"with at least one window. Received: {values.shape}"
+            )
+        holes = is_cut or (allow_missing and name == "targets" and not np.isnan(values).all())
+        if np.isinf(values).any() or (np.isnan(values).any() and not holes):
+            raise ValueError(f"`{name}` must be finite. Received: NaN or infinity in {name}.")
     return windows if is_cut else _Arrays(inputs, targets)
-
-
-def _check_array(name, values, expected, allow_missing=False):
-    if len(values) == 0 or values.shape[1:] != expected:
-        raise ValueError(
-            f"`{name}` must have shape (n_windows, {', '.join(map(str, expected))}), "
-            f"with at least one window. Received: {values.shape}"
-        )
-    if allow_missing and not np.isinf(values).any() and not np.isnan(values).all():
-        return
-    if not np.isfinite(values).all():
-        raise ValueError(f"`{name}` must be finite. Received: NaN or infinity in {name}.")

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from lib.errors import whole
+from lib.errors import choice, whole
 
 FOLDS = ("mean", "median", "last")
 
@@ -28,20 +28,15 @@ def chronological_split(series, train=0.8, validation=0.0):
     Parameters
     ----------
     series : DataFrame, Series or ndarray of n_times rows
-    train : float
+    train : float in (0, 1)
         Share of the rows before the test part starts; it includes `validation`.
-    validation : float
+    validation : float in [0, 1)
         Share of those training rows, the last ones, that is held out for early stopping.
 
     Returns
     -------
     train, validation, test : three consecutive parts of `series`
-        The validation part is empty when `validation=0`.
-
-    Raises
-    ------
-    ValueError
-        If a share is outside its range, or a part that was asked for would be empty.
+        The validation part is empty when `validation=0`; no other may be.
 
     Examples
     --------
@@ -113,7 +108,7 @@ def sliding_windows(values, window, *, stride=1):
     ----------
     values : array-like of shape (n_times, n_features) or (n_times,)
     window : int
-        Time steps per window.
+        Time steps per window, at most `n_times`.
     stride : int
         Rows from one window's start to the next.
 
@@ -121,11 +116,6 @@ def sliding_windows(values, window, *, stride=1):
     -------
     ndarray of shape (n_windows, window, n_features), read-only
         `n_windows = (n_times - window) // stride + 1`.
-
-    Raises
-    ------
-    ValueError
-        If `window` or `stride` is not a positive integer, or the series is shorter than a window.
 
     Examples
     --------
@@ -152,18 +142,14 @@ def window_pairs(values, window, *, horizon=0, stride=1):
     window, stride : int
         As in `sliding_windows`.
     horizon : int
-        0 to reconstruct the window, h > 0 to predict the next h rows.
+        0 to reconstruct the window, h > 0 to predict the next h rows; they must be there.
 
     Returns
     -------
     inputs : ndarray of shape (n_windows, window, n_features)
     targets : ndarray of shape (n_windows, horizon or window, n_features)
-        Both are views. The first target row is row `target_offset(window, horizon)`.
-
-    Raises
-    ------
-    ValueError
-        If the series is shorter than a window and its horizon, or a size is not an integer.
+        Both are views. The first target row is row `window` of the series, or row 0 with
+        `horizon=0`.
 
     Examples
     --------
@@ -191,13 +177,7 @@ def fill_windows(windows):
     Nothing outside a window is used, so that a window is filled the same way wherever it
     stands. A feature that is missing throughout becomes 0, the mean of a scaled series.
 
-    Parameters
-    ----------
-    windows : array-like of shape (n_windows, window, n_features)
-
-    Returns
-    -------
-    ndarray of the same shape, a copy, float64
+    The answer is a copy in float64, of the same shape `(n_windows, window, n_features)`.
 
     Examples
     --------
@@ -215,17 +195,6 @@ def fill_windows(windows):
     return np.nan_to_num(filled, nan=0.0)
 
 
-def target_offset(window, horizon):
-    """Row of the series at which the first target starts: 0, or `window` for a forecast.
-
-    Examples
-    --------
-    >>> target_offset(window=30, horizon=0), target_offset(window=30, horizon=1)
-    (0, 30)
-    """
-    return window if horizon else 0
-
-
 def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
     """Fold errors per window and step back to one error per time point.
 
@@ -234,7 +203,7 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
     errors : ndarray of shape (n_windows, steps, n_features)
         Step `k` of window `i` belongs to row `offset + i * stride + k`.
     n_times : int
-        Rows of the series that the windows were cut from.
+        Rows of the series that the windows were cut from; all windows must fit into them.
     offset, stride : int
         Row of the first window's first step, and rows from one window to the next.
     how : {"mean", "median", "last"}
@@ -248,11 +217,6 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
         NaN in rows that no window covers. An error that is NaN is left out, as if its window
         did not cover the row.
 
-    Raises
-    ------
-    ValueError
-        If `how` is unknown or the windows do not fit into `n_times` rows.
-
     Examples
     --------
     >>> errors = np.array([[[1.0], [2.0]], [[4.0], [8.0]]])
@@ -261,8 +225,7 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
     >>> fold_windows(errors, n_times=4, how="last")[:, 0]
     array([nan,  2.,  8., nan])
     """
-    if how not in FOLDS:
-        raise ValueError(f"`how` must be one of {', '.join(FOLDS)}. Received: how={how!r}")
+    choice("how", how, FOLDS)
     n_windows, steps, n_features = errors.shape
     if offset + (n_windows - 1) * stride + steps > n_times:
         raise ValueError(
@@ -270,52 +233,30 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
             f"Received: n_times={n_times}"
         )
     starts = offset + stride * np.arange(n_windows)
+    folded = np.full((n_times, n_features), np.nan)
     if how == "last":
-        folded = np.full((n_times, n_features), np.nan)
         folded[starts + steps - 1] = errors[:, -1]
         return folded
     if how == "median":
-        return _fold_median(errors, starts, n_times)
-    return _fold_mean(errors, starts, n_times)
-
-
-def _fold_mean(errors, starts, n_times):
-    total = np.zeros((n_times, errors.shape[2]))
-    count = np.zeros((n_times, errors.shape[2]))
-    for step in range(errors.shape[1]):
+        by_step = np.full((steps, n_times, n_features), np.nan)
+        for step in range(steps):
+            by_step[step, starts + step] = errors[:, step]
+        covered = ~np.isnan(by_step).all(axis=0)
+        folded[covered] = np.nanmedian(by_step[:, covered], axis=0)
+        return folded
+    total, count = np.zeros((2, n_times, n_features))
+    for step in range(steps):
         present = ~np.isnan(errors[:, step])
         total[starts + step] += np.where(present, errors[:, step], 0.0)
         count[starts + step] += present
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-
-
-def _fold_median(errors, starts, n_times):
-    by_step = np.full((errors.shape[1], n_times, errors.shape[2]), np.nan)
-    for step in range(errors.shape[1]):
-        by_step[step, starts + step] = errors[:, step]
-    covered = ~np.isnan(by_step).all(axis=0)
-    folded = np.full((n_times, errors.shape[2]), np.nan)
-    folded[covered] = np.nanmedian(by_step[:, covered], axis=0)
-    return folded
+    return np.divide(total, count, out=folded, where=count > 0)
 
 
 def overlap_mean(scores, window, n_times, *, offset=0, stride=1):
-    """Give each row the mean score of the windows that cover it.
+    """Give each row the mean score of the windows that cover it: `fold_windows` of equal errors.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_windows,) or (n_windows, n_features)
-        Window `i` covers the rows from `offset + i * stride` on. NaN does not count.
-    window : int
-        Rows of each.
-    n_times : int
-        Rows of the series that the windows were cut from.
-    offset, stride : int
-
-    Returns
-    -------
-    ndarray of shape (n_times,) or (n_times, n_features), float64
-        NaN in rows that no window covers.
+    Window `i` covers `window` rows from `offset + i * stride` on. From shape `(n_windows,)` or
+    `(n_windows, n_features)` to `(n_times,)` or `(n_times, n_features)`, float64.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from pathlib import Path
 from places import ROOT
 from test_imports import NEED_A_NETWORK
 
-from lib import backend
+from lib import errors
 from lib.course import notebooks, runner
 
 OUTPUT = Path("build", "backends")
@@ -88,13 +88,13 @@ def result(code, lines):
 
 def main():
     """Print one table; the exit code is 0 if all went well."""
-    for name in backend.BACKENDS:
-        backend.check(name)
+    for name in errors.BACKENDS:
+        errors.check_backend(name)
     (ROOT / OUTPUT).mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         rows = list(pool.map(run, jobs().items()))
     print(notebooks.columns([("what", "backend", "took", "result"), *sorted(rows)]))
-    packages = ("keras", *backend.BACKENDS)
+    packages = ("keras", *errors.BACKENDS)
     print("\n" + ", ".join(f"{name} {metadata.version(name)}" for name in packages))
     return any(not row[-1].startswith("ok") for row in rows)
 

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from places import ROOT
 
-from lib import backend
+from lib import errors
 from lib.course import notebooks
 
-READERS = tuple(backend.NEEDS)
-PAIRS = [(w, r) for w, r in itertools.product(backend.BACKENDS, READERS) if w != r]
+READERS = tuple(errors.NEEDS)
+PAIRS = [(w, r) for w, r in itertools.product(errors.BACKENDS, READERS) if w != r]
 SCORES = [
     *(f"{way} {kind}" for way in ("detector", "stream") for kind in backend_worker.DETECTORS),
     *(f"network {name}" for name in backend_worker.NETWORKS),
@@ -30,7 +30,7 @@ SCORES = [
 
 
 def is_here(name):
-    return importlib.util.find_spec(backend.NEEDS[name]) is not None
+    return importlib.util.find_spec(errors.NEEDS[name]) is not None
 
 
 def work(verb, name, folder):
@@ -50,7 +50,7 @@ def work(verb, name, folder):
 def stored(tmp_path_factory):
     """A folder in which each backend has written, and each has read what the others wrote."""
     folder = tmp_path_factory.mktemp("backends")
-    for verb, names in (("write", backend.BACKENDS), ("read", READERS)):
+    for verb, names in (("write", errors.BACKENDS), ("read", READERS)):
         for name in filter(is_here, names):
             work(verb, name, folder)
     return folder
@@ -59,7 +59,7 @@ def stored(tmp_path_factory):
 def skip_without(*names):
     for name in names:
         if not is_here(name):
-            package = backend.NEEDS[name]
+            package = errors.NEEDS[name]
             command = f'pip install -c constraints.txt -e ".[{package}]"'
             pytest.skip(f"{package} is not installed: `make test-backends`, or `{command}`")
 
@@ -76,7 +76,7 @@ def test_what_one_backend_stored_another_scores_alike(writer, reader, request):
             np.testing.assert_allclose(others[name], expected, rtol=0, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(backend.BACKENDS, 2)))
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(errors.BACKENDS, 2)))
 def test_the_same_seed_starts_from_other_weights_on_another_backend(one, other, request):
     """A fact that the README states, and why the test above loads weights, not seeds."""
     skip_without(one, other)
@@ -92,11 +92,11 @@ def test_the_same_seed_starts_from_other_weights_on_another_backend(one, other, 
 # What `lib.backend` says before Keras is imported
 
 
-@pytest.mark.parametrize("name", backend.BACKENDS)
+@pytest.mark.parametrize("name", errors.BACKENDS)
 def test_a_missing_backend_is_one_error_with_the_command(name, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
     with pytest.raises(ModuleNotFoundError, match=rf"Received: {name}, .*-e \"\.\[{name}\]\""):
-        backend.check(name)
+        errors.check_backend(name)
 
 
 @pytest.mark.parametrize("name", ["tensorflow2", "TORCH", " jax"])

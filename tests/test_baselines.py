@@ -22,39 +22,36 @@ BASELINES = [
     (baselines.moving_z, {"window": 5}, 5),
     (baselines.moving_z, {"window": 30}, 30),
     (baselines.ewma_volatility, {}, 20),
-    (baselines.ewma_volatility, {"decay": 0.5, "warm_up": 1}, 1),
+    (baselines.ewma_volatility, {"decay": 0.5}, 20),
     (baselines.ewma_z, {}, 20),
-    (baselines.ewma_z, {"decay": 0.8, "warm_up": 3}, 3),
-    (baselines.seasonal_naive, {"period": 7}, 7),
+    (baselines.ewma_z, {"decay": 0.8}, 20),
     (baselines.random_scores, {}, 0),
 ]
 NAMES = [f"{baseline.__name__} {options}" for baseline, options, _ in BASELINES]
 
 
-def slow(baseline, values, window=None, decay=0.94, warm_up=20, period=None):
+def slow(baseline, values, window=None, decay=0.94):
     """The same scores, one point at a time from a plain list."""
     scores = []
     for now, value in enumerate(values):
         before = values[now - window : now] if window else values[:now]
-        if now < (window or period or 1):
+        if now < (window or 1):
             scores.append(math.nan)
         elif baseline is baselines.last_value:
             scores.append(abs(value - values[now - 1]))
-        elif baseline is baselines.seasonal_naive:
-            scores.append(abs(value - values[now - period]))
         elif baseline is baselines.window_mean:
             scores.append(abs(value - statistics.fmean(before)))
         elif baseline is baselines.moving_z:
             scores.append(abs(value - statistics.fmean(before)) / statistics.pstdev(before))
         else:
-            volatility = slow_volatility(before, decay, warm_up)
+            volatility = slow_volatility(before, decay)
             is_z = baseline is baselines.ewma_z
             scores.append(abs(value) / volatility if is_z else volatility)
     return scores
 
 
-def slow_volatility(before, decay, warm_up):
-    if len(before) < warm_up:
+def slow_volatility(before, decay):
+    if len(before) < 20:
         return math.nan
     variance = before[0] ** 2
     for value in before[1:]:
@@ -113,9 +110,9 @@ def test_volatility_was_known_the_day_before_and_the_z_score_sees_the_day():
 def test_volatility_starts_after_a_missing_first_return():
     with_gap = RETURNS.copy()
     with_gap.iloc[0] = np.nan  # what the log return of a price's first day is
-    found = baselines.ewma_volatility(with_gap, warm_up=5)
-    expected = baselines.ewma_volatility(RETURNS.iloc[1:], warm_up=4)
-    pd.testing.assert_series_equal(found.iloc[5:], expected.iloc[4:], check_freq=False)
+    found = baselines.ewma_volatility(with_gap)
+    expected = baselines.ewma_volatility(RETURNS.iloc[1:])
+    pd.testing.assert_series_equal(found.iloc[21:], expected.iloc[20:], check_freq=False)
 
 
 def test_random_scores_come_from_the_seed_alone():
@@ -124,14 +121,6 @@ def test_random_scores_come_from_the_seed_alone():
     assert not first.equals(baselines.random_scores(SERIES, seed=5))
     assert first.between(0, 1).all()
     assert first.mean() == pytest.approx(0.5, abs=0.1)
-
-
-@pytest.mark.parametrize("period", [0, -1, 1.5, "7", True, None])
-def test_seasonal_naive_refuses_what_is_no_period(period):
-    with pytest.raises(
-        ValueError, match=r"`period` must be a positive integer\. Received: period="
-    ):
-        baselines.seasonal_naive(SERIES, period)
 
 
 WINDOWS = np.random.default_rng(5).normal(size=(60, 5, 2))
@@ -212,7 +201,7 @@ def test_rules_are_the_functions_of_the_same_name():
     inputs, targets = blocks[:, :20], blocks[:, 20:]
     pairs = {
         baselines.LastValue: baselines.last_value(values),
-        baselines.SeasonalNaive: baselines.seasonal_naive(values, 20),
+        baselines.SeasonalNaive: values.diff(20).abs(),
         baselines.MovingZ: baselines.moving_z(values, 20),
     }
     for make, expected in pairs.items():

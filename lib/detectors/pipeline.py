@@ -172,7 +172,7 @@ class Pipeline:
         """Inputs without missing values, targets, and what both were normalised by."""
         inputs, targets = blocks[:, : self.window].clip(-LIMIT, LIMIT), blocks[:, self.first :]
         if np.isnan(inputs).any():
-            too_much = scoring.missing_share(inputs) > self.recipe["max_missing"]
+            too_much = np.isnan(inputs).mean(axis=(1, 2)) > self.recipe["max_missing"]
             inputs = windowing.fill_windows(inputs)
             if too_much.any():
                 targets = np.where(too_much[:, np.newaxis, np.newaxis], np.nan, targets)
