@@ -133,7 +133,8 @@ def _place(folder):
     """The path that somebody meant, sure to be one that a folder can have."""
     try:
         place = Path(folder).expanduser().resolve()
-        place.exists()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            place.stat()
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         said = f"{folder!r:.60}"
         raise DetectorError(f"`folder` must be a path. Received: {said} ({error!s:.60})") from error
