@@ -4,7 +4,9 @@ It follows PyOD's conventions (`fit`, `decision_function`, `predict`, `threshold
 and returns pandas.
 """
 
+import dataclasses
 import importlib.metadata
+import operator
 import platform
 import warnings
 
@@ -20,7 +22,6 @@ from lib.detectors.recipe import (
     checked_recipe,
     checked_recordings,
     checked_rows,
-    stored_recipe,
 )
 from lib.detectors.stream import Piece
 from lib.errors import DetectorError, choice, whole
@@ -36,9 +37,10 @@ RESCORING = ("score", "aggregation", "smooth", "balance", "threshold", "threshol
 
 def _of_pipeline(name, doc):
     """Make a property that gives what the fitted pipeline has under another name."""
-    return property(lambda detector: getattr(detector._fitted, name), doc=doc)
+    return property(lambda detector: operator.attrgetter(name)(detector._fitted), doc=doc)
 
 
+@dataclasses.dataclass(repr=False, eq=False)
 class Detector:
     """Scores the rows of a time series, and flags those above a threshold.
 
@@ -96,7 +98,7 @@ class Detector:
     Attributes
     ----------
     recipe : dict
-        The arguments, checked.
+        The arguments, checked; each is an attribute, too.
     threshold_ : float
         A score above it is flagged.
     history_ : DataFrame
@@ -138,42 +140,43 @@ class Detector:
     1
     """
 
-    def __init__(
-        self,
-        kind="lstm_autoencoder",
-        window=30,
-        *,
-        horizon=1,
-        stride=1,
-        options=None,
-        normalisation="train",
-        score="mae",
-        aggregation="last",
-        threshold="percentile",
-        threshold_options=None,
-        max_missing=0.2,
-        balance=False,
-        smooth=1,
-        epochs=20,
-        steps=None,
-        batch_size=128,
-        patience=3,
-        seed=0,
-        preprocessing=None,
-        targets=None,
-    ):
-        settings = {name: value for name, value in locals().items() if name != "self"}
-        if threshold_options is None:
-            settings["threshold_options"] = {"q": 99.0} if threshold == "percentile" else {}
-        settings["options"] = {} if options is None else options
-        self.recipe = checked_recipe(**settings)
+    kind: str = "lstm_autoencoder"
+    window: int = 30
+    _: dataclasses.KW_ONLY
+    horizon: int = 1
+    stride: int = 1
+    options: dict | None = None
+    normalisation: str = "train"
+    score: str = "mae"
+    aggregation: str = "last"
+    threshold: str = "percentile"
+    threshold_options: dict | None = None
+    max_missing: float = 0.2
+    balance: bool = False
+    smooth: int = 1
+    epochs: int = 20
+    steps: int | None = None
+    batch_size: int = 128
+    patience: int = 3
+    seed: int = 0
+    preprocessing: dict | None = None
+    targets: list | None = None
+
+    def __post_init__(self):
+        """Check the parameters, and keep them in plain types."""
+        vars(self).update(checked_recipe(**self.recipe))
         self._pipeline, self.reading_ = None, {}
         self.reset()
+
+    @property
+    def recipe(self):
+        """The arguments by name, checked, as plain numbers and words."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def __repr__(self):
         """Kind, window and threshold."""
         state = f"threshold_={self.threshold_:.4g}" if self._pipeline else "not fitted"
-        return f"Detector({self.recipe['kind']!r}, window={self.recipe['window']}, {state})"
+        return f"Detector({self.kind!r}, window={self.window}, {state})"
 
     @property
     def threshold_(self):
@@ -189,14 +192,10 @@ class Detector:
     scaler_ = _of_pipeline("scaler", "`mean`, `scale` and `balance` of each sensor.")
     history_ = _of_pipeline("history", "Losses of a network by epoch or step.")
     n_windows_ = _of_pipeline("n_windows", "Windows trained on.")
-    n_parameters_ = _of_pipeline("n_parameters", "Numbers that were learned.")
+    n_parameters_ = _of_pipeline("method.n_parameters", "Numbers that were learned.")
     model_ = _of_pipeline("model", "The network, or None.")
+    depth_ = _of_pipeline("depth", "Rows that a score rests on, its own included.")
     validation_scores_ = _of_pipeline("validation_scores", "Scores of the rows held out.")
-
-    @property
-    def depth_(self):
-        """Rows that a score rests on, its own included."""
-        return self._fitted.depth
 
     def fit(self, train, validation=None):
         """Learn what is normal, then set the threshold on rows that were not trained on.
@@ -367,7 +366,7 @@ class Detector:
         """
         frame, found = self._rows(series, "series"), []
         steps, usual = seconds(frame.index), self.preprocessing_.step_
-        says_step = self.recipe["preprocessing"] and not self.preprocessing_.settings["resample"]
+        says_step = self.preprocessing and not self.preprocessing_.settings["resample"]
         if says_step and usual and steps is not None and len(steps) >= FEWEST_STEPS:
             step = float(np.median(steps))
             if not usual / STEP_RATIO <= step <= usual * STEP_RATIO:
@@ -475,7 +474,6 @@ class Detector:
         Series of n_targets float64
             As a row of `contributions`; all NaN before the first row.
         """
-        self._check_fitted()
         piece = self._piece or Piece(self._fitted)
         return pd.Series(piece.shares()[-1], self._fitted.targets)
 
@@ -546,34 +544,33 @@ class Detector:
             If the folder is damaged, foreign, or written by a newer version.
         """
         header, files = storage.read(folder, cls._parameters_of)
-        try:
-            detector = cls(**stored_recipe(header["recipe"]))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what ends in an error all the same
-                detector._pipeline = _restored(detector.recipe, header, files)
+        with storage.damage_refused(folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what ends in an error all the same
+            detector = cls._of_stored(header["recipe"])
+            detector._pipeline = _restored(detector.recipe, header, files)
             detector.reading_ = dict(header.get("reading", {}))
-        except Exception as error:
-            storage.refuse(folder, storage.damage(error))
         return detector
 
     @property
     def _fitted(self):
-        self._check_fitted()
-        return self._pipeline
-
-    def _check_fitted(self):
         if self._pipeline is None:
             raise NotFittedError("This detector is not fitted: call `fit` or `Detector.load` first")
+        return self._pipeline
 
     def _rows(self, series, name):
-        self._check_fitted()
         return checked_rows(series, self.features_, name)
+
+    @classmethod
+    def _of_stored(cls, recipe):
+        """An unfitted one; what older recipes lack has had the value that is the default."""
+        names = {"network": "options"}  # as it was called
+        return cls(**{names.get(name, name): value for name, value in recipe.items()})
 
     @classmethod
     def _parameters_of(cls, header):
         """Numbers that the network of a header learns; nothing is built. None for other kinds."""
-        pipeline = _empty(cls(**stored_recipe(header["recipe"])).recipe, header)
-        return pipeline.n_parameters if pipeline.kind.family == "network" else None
+        pipeline = _empty(cls._of_stored(header["recipe"]).recipe, header)
+        return pipeline.method.n_parameters if pipeline.kind.family == "network" else None
 
     def _each(self, series, function):
         """Apply a function to the rows of a series, or of each recording; put it together again."""
@@ -607,7 +604,7 @@ class Detector:
             warnings.warn(
                 f"No row has a score, so that a flag of 0 says nothing. A score needs up "
                 f"to {self.depth_} rows in a row, without a gap and at most a share of "
-                f"{self.recipe['max_missing']} missing. Received: {len(scores)} rows. Give the "
+                f"{self.max_missing} missing. Received: {len(scores)} rows. Give the "
                 f"rows before, too, or give new rows as they come to `update`, which remembers.",
                 stacklevel=4,
             )
