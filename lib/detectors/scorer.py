@@ -3,7 +3,6 @@
 import numpy as np
 
 from lib import scoring, windowing
-from lib.errors import choice
 
 SCORES = ("mae", "mse", "distance")
 AGGREGATIONS = ("last", "window", "overlap")
@@ -30,8 +29,6 @@ class Scorer:
     """
 
     def __init__(self, score, aggregation, smooth, first, span):
-        choice("score", score, SCORES)
-        choice("aggregation", aggregation, AGGREGATIONS)
         self.score, self.aggregation, self.smooth = score, aggregation, smooth
         self.first, self.span, self.distance, self.balance = first, span, None, None
 
