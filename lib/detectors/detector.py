@@ -263,7 +263,7 @@ class Detector:
             choice("changes", name, RESCORING)
         if "threshold" in changes:
             changes = {"threshold_options": None, **changes}
-        new = Detector(**{**self.recipe, **changes})
+        new = Detector(**{**self._fitted.recipe, **changes})
         new._pipeline = self._fitted.rescored(new.recipe, train, validation)
         new.reading_ = self.reading_
         return new
@@ -504,7 +504,7 @@ class Detector:
         fitted, threshold = self._fitted, self.threshold_
         packages = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "pandas")}
         header = {
-            "recipe": self.recipe,
+            "recipe": fitted.recipe,
             "features": fitted.features,
             "scaler": fitted.scaler.to_dict("list"),
             "preprocessing": {"step": fitted.preprocessing.step_},
