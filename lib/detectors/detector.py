@@ -4,7 +4,9 @@ It follows PyOD's conventions (`fit`, `decision_function`, `predict`, `threshold
 and returns pandas.
 """
 
+import dataclasses
 import importlib.metadata
+import operator
 import platform
 import warnings
 
@@ -18,9 +20,7 @@ from lib.detectors.pipeline import Pipeline
 from lib.detectors.recipe import (
     check_later,
     checked_recipe,
-    checked_recordings,
     checked_rows,
-    stored_recipe,
 )
 from lib.detectors.stream import Piece
 from lib.errors import DetectorError, choice, whole
@@ -36,9 +36,10 @@ RESCORING = ("score", "aggregation", "smooth", "balance", "threshold", "threshol
 
 def _of_pipeline(name, doc):
     """Make a property that gives what the fitted pipeline has under another name."""
-    return property(lambda detector: getattr(detector._fitted, name), doc=doc)
+    return property(lambda detector: operator.attrgetter(name)(detector._fitted), doc=doc)
 
 
+@dataclasses.dataclass(repr=False, eq=False)
 class Detector:
     """Scores the rows of a time series, and flags those above a threshold.
 
@@ -96,7 +97,7 @@ class Detector:
     Attributes
     ----------
     recipe : dict
-        The arguments, checked.
+        The arguments, checked; each is an attribute, too.
     threshold_ : float
         A score above it is flagged.
     history_ : DataFrame
@@ -138,42 +139,43 @@ class Detector:
     1
     """
 
-    def __init__(
-        self,
-        kind="lstm_autoencoder",
-        window=30,
-        *,
-        horizon=1,
-        stride=1,
-        options=None,
-        normalisation="train",
-        score="mae",
-        aggregation="last",
-        threshold="percentile",
-        threshold_options=None,
-        max_missing=0.2,
-        balance=False,
-        smooth=1,
-        epochs=20,
-        steps=None,
-        batch_size=128,
-        patience=3,
-        seed=0,
-        preprocessing=None,
-        targets=None,
-    ):
-        settings = {name: value for name, value in locals().items() if name != "self"}
-        if threshold_options is None:
-            settings["threshold_options"] = {"q": 99.0} if threshold == "percentile" else {}
-        settings["options"] = {} if options is None else options
-        self.recipe = checked_recipe(**settings)
+    kind: str = "lstm_autoencoder"
+    window: int = 30
+    _: dataclasses.KW_ONLY
+    horizon: int = 1
+    stride: int = 1
+    options: dict | None = None
+    normalisation: str = "train"
+    score: str = "mae"
+    aggregation: str = "last"
+    threshold: str = "percentile"
+    threshold_options: dict | None = None
+    max_missing: float = 0.2
+    balance: bool = False
+    smooth: int = 1
+    epochs: int = 20
+    steps: int | None = None
+    batch_size: int = 128
+    patience: int = 3
+    seed: int = 0
+    preprocessing: dict | None = None
+    targets: list | None = None
+
+    def __post_init__(self):
+        """Check the parameters, and keep them in plain types."""
+        vars(self).update(checked_recipe(**self.recipe))
         self._pipeline, self.reading_ = None, {}
         self.reset()
+
+    @property
+    def recipe(self):
+        """The arguments by name, checked, as plain numbers and words."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def __repr__(self):
         """Kind, window and threshold."""
         state = f"threshold_={self.threshold_:.4g}" if self._pipeline else "not fitted"
-        return f"Detector({self.recipe['kind']!r}, window={self.recipe['window']}, {state})"
+        return f"Detector({self.kind!r}, window={self.window}, {state})"
 
     @property
     def threshold_(self):
@@ -189,29 +191,22 @@ class Detector:
     scaler_ = _of_pipeline("scaler", "`mean`, `scale` and `balance` of each sensor.")
     history_ = _of_pipeline("history", "Losses of a network by epoch or step.")
     n_windows_ = _of_pipeline("n_windows", "Windows trained on.")
-    n_parameters_ = _of_pipeline("n_parameters", "Numbers that were learned.")
+    n_parameters_ = _of_pipeline("method.n_parameters", "Numbers that were learned.")
     model_ = _of_pipeline("model", "The network, or None.")
+    depth_ = _of_pipeline("depth", "Rows that a score rests on, its own included.")
     validation_scores_ = _of_pipeline("validation_scores", "Scores of the rows held out.")
-
-    @property
-    def depth_(self):
-        """Rows that a score rests on, its own included."""
-        return self._fitted.depth
 
     def fit(self, train, validation=None):
         """Learn what is normal, then set the threshold on rows that were not trained on.
 
         Parameters
         ----------
-        train : DataFrame or Series of n_times rows, or list of such
-            Its index increases; NaN is a missing value. A list holds separate recordings, such as
-            runs of a machine or several machines of one type: no window has rows of two. A frame
-            whose index has levels is taken as such, too: all levels but the last name the
-            recording.
-        validation : DataFrame or Series, or list of such, optional
-            Later rows, for early stopping and for the threshold. Default: the last fifth of each
-            recording in `train`, which is then not trained on. It is preprocessed by itself: its
-            first return is missing.
+        train : DataFrame or Series of n_times rows
+            Its index increases; NaN is a missing value.
+        validation : DataFrame or Series, optional
+            Later rows, for early stopping and for the threshold. Default: the last fifth of
+            `train`, which is then not trained on. It is preprocessed by itself: its first return
+            is missing.
 
         Returns
         -------
@@ -226,16 +221,13 @@ class Detector:
 
         Examples
         --------
-        >>> runs = [pd.Series(np.sin(np.arange(rows) / 4), name="load") for rows in (90, 70)]
-        >>> detector = Detector("pca", window=12, options={"n_components": 2}).fit(runs)
-        >>> detector.n_windows_, (90 - 18 - 11) + (70 - 14 - 11)
-        (106, 106)
-        >>> [len(scores) for scores in detector.decision_function(runs)]
-        [90, 70]
+        >>> load = pd.Series(np.sin(np.arange(90) / 4), name="load")
+        >>> detector = Detector("pca", window=12, options={"n_components": 2}).fit(load)
+        >>> detector.n_windows_, 90 - 18 - 11
+        (61, 61)
         """
         self._pipeline = Pipeline.learn(self.recipe, train, validation)
-        first = train[0] if isinstance(train, list | tuple) else train
-        self.reading_ = dict(getattr(first, "attrs", {}).get("reading", {}))
+        self.reading_ = dict(train.attrs.get("reading", {}))
         self.reset()
         return self
 
@@ -264,7 +256,7 @@ class Detector:
             choice("changes", name, RESCORING)
         if "threshold" in changes:
             changes = {"threshold_options": None, **changes}
-        new = Detector(**{**self.recipe, **changes})
+        new = Detector(**{**self._fitted.recipe, **changes})
         new._pipeline = self._fitted.rescored(new.recipe, train, validation)
         new.reading_ = self.reading_
         return new
@@ -274,35 +266,44 @@ class Detector:
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows, or separate recordings as in `fit`
+        series : DataFrame or Series of n_times rows
             With the columns that were trained on.
 
         Returns
         -------
-        Series of n_times float64, with the index of `series`; a list of such for a list
+        Series of n_times float64, with the index of `series`
             NaN in rows that no full window gives a score, as the first ones, those after a gap,
             and where too much is missing; `attrs["uncovered"]` says how many those are. A detector
             that resamples has one score for each step, the last of which is taken as complete.
         """
-        return self._each(series, self._scores)
+        return self._scores(series)
 
     def predict(self, series):
         """Flag each row: 1 where the score is above `threshold_`, else 0, also without a score.
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows, or separate recordings
+        series : DataFrame or Series of n_times rows
 
         Returns
         -------
-        Series of int, with the index of `decision_function`; a list of such for a list
+        Series of int, with the index of `decision_function`
 
         Warns
         -----
         UserWarning
             If there are rows and not one has a score: 0 says nothing then.
         """
-        return self._each(series, self._flags)
+        scores = self._scores(series)
+        if len(scores) and scores.isna().all():
+            warnings.warn(
+                f"No row has a score, so that a flag of 0 says nothing. A score needs up "
+                f"to {self.depth_} rows in a row, without a gap and at most a share of "
+                f"{self.max_missing} missing. Received: {len(scores)} rows. Give the "
+                f"rows before, too, or give new rows as they come to `update`, which remembers.",
+                stacklevel=2,
+            )
+        return (scores > self.threshold_).astype(int).rename("flag")
 
     def shuffled_scores(self, series, seed=0):
         """Score a series whose values stand in random order, each column by itself.
@@ -340,17 +341,17 @@ class Detector:
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows, or separate recordings
+        series : DataFrame or Series of n_times rows
 
         Returns
         -------
-        DataFrame of n_targets columns, with the index of `decision_function`; or a list of such
+        DataFrame of n_targets columns, with the index of `decision_function`
             Rows sum to 1. A sensor that is missing has no share, 0; a row without a score, or
             with a score of 0, has none to divide, NaN. Where a kind gives one score for a whole
             window, a share says how far the score falls if the sensor is set to its mean.
         """
-        shares, columns = self._fitted.shares, self._fitted.targets
-        return self._each(series, lambda rows: self._by_row(rows, shares, columns))
+        rows = self._rows(series, "series")
+        return self._by_row(rows, self._fitted.shares, self._fitted.targets)
 
     def doubts(self, series):
         """Say what speaks against it that rows are such as were trained on.
@@ -367,7 +368,7 @@ class Detector:
         """
         frame, found = self._rows(series, "series"), []
         steps, usual = seconds(frame.index), self.preprocessing_.step_
-        says_step = self.recipe["preprocessing"] and not self.preprocessing_.settings["resample"]
+        says_step = self.preprocessing and not self.preprocessing_.settings["resample"]
         if says_step and usual and steps is not None and len(steps) >= FEWEST_STEPS:
             step = float(np.median(steps))
             if not usual / STEP_RATIO <= step <= usual * STEP_RATIO:
@@ -392,11 +393,11 @@ class Detector:
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows, or separate recordings
+        series : DataFrame or Series of n_times rows
 
         Returns
         -------
-        DataFrame of n_targets columns, with the index of `decision_function`; or a list of such
+        DataFrame of n_targets columns, with the index of `decision_function`
             NaN where no window ends, or too much of it is missing. For returns, the level that
             the expected return leads to from the row before.
 
@@ -405,7 +406,11 @@ class Detector:
         ValueError
             If the kind scores windows as a whole, and expects no value.
         """
-        return self._each(series, self._expected)
+        frame, targets = self._rows(series, "series"), self._fitted.targets
+        found = self._by_row(frame, self._fitted.expected, targets)
+        if self.preprocessing_.settings["form"] == "levels":
+            return found
+        return self.preprocessing_.rows(frame)[targets].shift() * np.exp(found)
 
     def update(self, rows):
         """Score new rows of a stream as they come, one by one or in chunks.
@@ -475,7 +480,6 @@ class Detector:
         Series of n_targets float64
             As a row of `contributions`; all NaN before the first row.
         """
-        self._check_fitted()
         piece = self._piece or Piece(self._fitted)
         return pd.Series(piece.shares()[-1], self._fitted.targets)
 
@@ -506,7 +510,7 @@ class Detector:
         fitted, threshold = self._fitted, self.threshold_
         packages = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "pandas")}
         header = {
-            "recipe": self.recipe,
+            "recipe": fitted.recipe,
             "features": fitted.features,
             "scaler": fitted.scaler.to_dict("list"),
             "preprocessing": {"step": fitted.preprocessing.step_},
@@ -546,53 +550,38 @@ class Detector:
             If the folder is damaged, foreign, or written by a newer version.
         """
         header, files = storage.read(folder, cls._parameters_of)
-        try:
-            detector = cls(**stored_recipe(header["recipe"]))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what ends in an error all the same
-                detector._pipeline = _restored(detector.recipe, header, files)
+        with storage.damage_refused(folder), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what ends in an error all the same
+            detector = cls._of_stored(header["recipe"])
+            detector._pipeline = _restored(detector.recipe, header, files)
             detector.reading_ = dict(header.get("reading", {}))
-        except Exception as error:
-            storage.refuse(folder, storage.damage(error))
         return detector
 
     @property
     def _fitted(self):
-        self._check_fitted()
-        return self._pipeline
-
-    def _check_fitted(self):
         if self._pipeline is None:
             raise NotFittedError("This detector is not fitted: call `fit` or `Detector.load` first")
+        return self._pipeline
 
     def _rows(self, series, name):
-        self._check_fitted()
         return checked_rows(series, self.features_, name)
+
+    @classmethod
+    def _of_stored(cls, recipe):
+        """An unfitted one; what older recipes lack has had the value that is the default."""
+        names = {"network": "options"}  # as it was called
+        return cls(**{names.get(name, name): value for name, value in recipe.items()})
 
     @classmethod
     def _parameters_of(cls, header):
         """Numbers that the network of a header learns; nothing is built. None for other kinds."""
-        pipeline = _empty(cls(**stored_recipe(header["recipe"])).recipe, header)
-        return pipeline.n_parameters if pipeline.kind.family == "network" else None
+        pipeline = _empty(cls._of_stored(header["recipe"]).recipe, header)
+        return pipeline.method.n_parameters if pipeline.kind.family == "network" else None
 
-    def _each(self, series, function):
-        """Apply a function to the rows of a series, or of each recording; put it together again."""
-        found = checked_recordings(series, self._fitted.features)
-        for name, rows in found.items():
-            found[name] = function(rows)
-        if isinstance(series, list | tuple):
-            return list(found.values())
-        if None in found:
-            return found[None]
-        joined = pd.concat(found, names=series.index.names)
-        attrs = [one.attrs for one in found.values()]
-        joined = joined if self.preprocessing_.settings["resample"] else joined.loc[series.index]
-        joined.attrs = {name: sum(one[name] for one in attrs) for name in attrs[0]}
-        return joined
-
-    def _scores(self, frame):
+    def _scores(self, series):
+        frame = self._rows(series, "series")
         for doubt in self.doubts(frame):
-            warnings.warn(doubt, stacklevel=4)
+            warnings.warn(doubt, stacklevel=3)
         fitted = self._fitted
         scores = self._by_row(
             frame, lambda rows: scoring.known_mean(fitted.row_parts(rows))[:, None]
@@ -600,25 +589,6 @@ class Detector:
         scores = scores.iloc[:, 0].rename("score")
         scores.attrs["uncovered"] = int(scores.isna().sum())
         return scores
-
-    def _flags(self, frame):
-        scores = self._scores(frame)
-        if len(scores) and scores.isna().all():
-            warnings.warn(
-                f"No row has a score, so that a flag of 0 says nothing. A score needs up "
-                f"to {self.depth_} rows in a row, without a gap and at most a share of "
-                f"{self.recipe['max_missing']} missing. Received: {len(scores)} rows. Give the "
-                f"rows before, too, or give new rows as they come to `update`, which remembers.",
-                stacklevel=4,
-            )
-        return (scores > self.threshold_).astype(int).rename("flag")
-
-    def _expected(self, frame):
-        targets = self._fitted.targets
-        found = self._by_row(frame, self._fitted.expected, targets)
-        if self.preprocessing_.settings["form"] == "levels":
-            return found
-        return self.preprocessing_.rows(frame)[targets].shift() * np.exp(found)
 
     def _by_row(self, frame, of_scaled, columns=(0,)):
         """Apply a function of scaled rows to each piece; NaN in the rows that are in none."""

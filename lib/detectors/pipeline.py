@@ -14,7 +14,7 @@ import pandas as pd
 from lib import scoring, thresholds, windowing
 from lib.detectors import storage
 from lib.detectors.kinds import KINDS
-from lib.detectors.recipe import check_later, checked_recordings, try_rule
+from lib.detectors.recipe import check_later, checked_rows, try_rule
 from lib.detectors.scorer import FEW, LARGEST, Scorer
 from lib.errors import choice
 from lib.preprocessing import Preprocessing
@@ -69,8 +69,8 @@ class Pipeline:
     @classmethod
     def learn(cls, recipe, train, validation):
         """Learn what is normal from rows, and set the threshold on others."""
-        train = checked_recordings(train, name="train")
-        preprocessing = Preprocessing(**(recipe["preprocessing"] or {})).fit(*train.values())
+        train = checked_rows(train, name="train")
+        preprocessing = Preprocessing(**(recipe["preprocessing"] or {})).fit(train)
         learned, held_out = _parts(preprocessing, train, validation)
         rows = pd.concat(learned)
         scaler = windowing.fit_scaler(rows, allow_missing=True)
@@ -78,7 +78,7 @@ class Pipeline:
         scaler = pd.DataFrame(columns, index=list(rows.columns))
         new = cls(recipe, list(rows.columns), preprocessing, scaler)
         blocks, validating = new._blocks(learned, "train"), new._blocks(held_out, "validation")
-        new._try_rule(sum(max(len(piece) - new.span + 1, 0) for piece in held_out))
+        new._try_rule(held_out)
         new.history, new.n_windows = pd.DataFrame(index=pd.RangeIndex(0, name="epoch")), len(blocks)
         if new.kind.family == "network":
             names = ("epochs", "batch_size", "patience", "steps")
@@ -93,12 +93,12 @@ class Pipeline:
 
     def rescored(self, recipe, train, validation):
         """Return a pipeline with the same method, and another way from its errors to flags."""
-        train = checked_recordings(train, self.features, "train")
+        train = checked_rows(train, self.features, "train")
         learned, held_out = _parts(self.preprocessing, train, validation)
         scaler = self.scaler.assign(balance=1.0)
         new = Pipeline(recipe, self.features, self.preprocessing, scaler, self.method)
         new.history, new.n_windows = self.history, self.n_windows
-        new._try_rule(sum(max(len(piece) - new.span + 1, 0) for piece in held_out))
+        new._try_rule(held_out)
         new._calibrate(learned, held_out)
         return new
 
@@ -122,9 +122,7 @@ class Pipeline:
         return self.scorer.smoothed(self.scorer.balanced(self._unbalanced(scaled)))
 
     def _unbalanced(self, scaled):
-        if len(scaled) < self.span:
-            return np.full((len(scaled), self.width), np.nan)
-        starts = np.arange(0, len(scaled) - self.span + 1, self.scorer.stride)
+        starts = self.starts(scaled, self.scorer.stride)
         return self.scorer.rows(starts, self.block_parts(scaled, starts), len(scaled))
 
     def block_parts(self, scaled, starts, one_by_one=None):
@@ -136,9 +134,8 @@ class Pipeline:
         if self.kind.one_score:
             raise ValueError(f"A {self.kind.title} expects no value: it scores windows as a whole.")
         found = np.full((len(scaled), self.width), np.nan)
-        starts = np.arange(0, len(scaled) - self.span + 1)
-        if len(starts):
-            found[self.span - 1 :] = self._by_block(scaled, starts, self._last_outputs)
+        starts = self.starts(scaled)
+        found[starts + self.span - 1] = self._by_block(scaled, starts, self._last_outputs)
         scaler = self.scaler.loc[self.targets]
         return found * scaler["scale"].to_numpy() + scaler["mean"].to_numpy()
 
@@ -146,12 +143,16 @@ class Pipeline:
         """Share of each sensor in each row's score; the rows sum to 1."""
         parts = self.row_parts(scaled)
         if self.kind.one_score:
-            starts = np.arange(0, max(len(scaled) - self.span + 1, 0), self.scorer.stride)
+            starts = self.starts(scaled, self.scorer.stride)
             if not len(starts):
                 return np.full(scaled.shape, np.nan)
             blocks = self.block_parts(scaled, starts, self._without_each)
             parts = self.scorer.smoothed(self.scorer.rows(starts, blocks, len(scaled)))
         return shares_of(parts)
+
+    def starts(self, piece, step=1):
+        """First rows of the blocks in a piece."""
+        return np.arange(0, max(len(piece) - self.span + 1, 0), step)
 
     def _by_block(self, scaled, starts, function):
         """Apply a function of inputs, targets and their scale, many blocks at a time."""
@@ -229,8 +230,8 @@ class Pipeline:
             )
         return blocks
 
-    def _try_rule(self, count):
-        rule = self.recipe["threshold"]
+    def _try_rule(self, held_out):
+        rule, count = self.recipe["threshold"], sum(len(self.starts(one)) for one in held_out)
         try:
             try_rule(rule, self.recipe["threshold_options"], count)
         except ValueError as error:
@@ -265,7 +266,7 @@ class Pipeline:
         step = max(self.scorer.stride, sum(map(len, pieces)) // FEW)
         found = []
         for piece in pieces:
-            starts = np.arange(0, len(piece) - self.span + 1, step)
+            starts = self.starts(piece, step)
             if len(starts):
                 found.append(self._by_block(self.scaled(piece), starts, self._errors_of))
         return np.concatenate(found)
@@ -294,14 +295,10 @@ class Pipeline:
 
         return {"backend": keras.backend.backend()}
 
-    @property
-    def n_parameters(self):
-        """Numbers that were learned, or are to be; None where the method keeps training data."""
-        return self.method.n_parameters
-
     def files(self):
         """What is stored beside the JSON: name of a file -> function that writes it."""
-        files, arrays = {}, self._arrays()
+        files = {}
+        arrays = {name: getattr(*owner) for name, owner in self._owners().items()}
         if self.kind.family == "network":
             files[storage.MODEL] = self.method.save
         if arrays:
@@ -314,7 +311,7 @@ class Pipeline:
             self.method.load(files[storage.MODEL])
         if self.recipe["score"] == "distance":
             self.scorer.distance = scoring.ErrorDistance()
-        wanted, arrays = self._arrays(names_alone=True), files.get(storage.STATE, {})
+        wanted, arrays = self._owners(), files.get(storage.STATE, {})
         if set(arrays) != set(wanted):
             raise ValueError(f"arrays {sorted(arrays)} in place of {sorted(wanted)}")
         for name, (owner, attribute) in wanted.items():
@@ -326,15 +323,13 @@ class Pipeline:
         if parts.shape != (1, self.width):
             raise ValueError(f"arrays that do not suit {len(self.features)} columns")
 
-    def _arrays(self, *, names_alone=False):
-        """The arrays of method and scorer by name, or where each belongs."""
+    def _owners(self):
+        """Of each stored array, by name, the object and the attribute that it belongs to."""
         owners = {f"method_{name}": (self.method, name) for name in self.method.stored}
         if self.scorer.distance is not None:
             names = ("location_", "factor_")
             owners |= {f"score_{name}": (self.scorer.distance, name) for name in names}
-        if names_alone:
-            return owners
-        return {name: getattr(*owner) for name, owner in owners.items()}
+        return owners
 
     def twin(self):
         """Return a copy for a stream, quick with single rows: later training is not seen."""
@@ -356,15 +351,13 @@ class Blocks:
     """
 
     def __init__(self, pipeline, pieces):
-        self.pipeline, span, stride = pipeline, pipeline.span, pipeline.recipe["stride"]
+        self.pipeline, stride = pipeline, pipeline.recipe["stride"]
         self.rows = pipeline.scaled(np.concatenate([piece.to_numpy() for piece in pieces]))
-        lengths = np.array([len(piece) for piece in pieces])
-        ends = np.cumsum(lengths)
-        starts = [
-            np.arange(end - n, end - span + 1, stride) for n, end in zip(lengths, ends, strict=True)
-        ]
+        begins = np.cumsum([0, *map(len, pieces[:-1])])
+        pairs = zip(begins, pieces, strict=True)
+        starts = [begin + pipeline.starts(piece, stride) for begin, piece in pairs]
         self.starts = self._with_enough(np.concatenate(starts))
-        self._all = windowing.sliding_windows(self.rows, span)
+        self._all = windowing.sliding_windows(self.rows, pipeline.span)
 
     def __len__(self):
         """How many there are."""
@@ -417,35 +410,25 @@ def shares_of(parts):
 
 
 def _parts(preprocessing, train, validation):
-    """Pieces to train on and pieces held out, checked and preprocessed; of each recording some."""
-    learned = [preprocessing.frames(one) for one in train.values()]
+    """Pieces to train on and pieces held out, checked and preprocessed."""
+    learned = preprocessing.frames(train)
     if validation is None:
-        parts = [_cut(pieces, sum(map(len, pieces)), VALIDATION) for pieces in learned]
-        return tuple(
-            [piece for part in side for piece in part] for side in zip(*parts, strict=True)
-        )
-    features = list(next(iter(train.values())).columns)
-    is_list = isinstance(validation, list | tuple)  # of recordings that others do not go on from
-    validation = checked_recordings(validation, features, "validation")
-    for name in [] if is_list else train.keys() & validation.keys():
-        if len(train[name]) and len(validation[name]):
-            check_later(validation[name].index, train[name].index[-1], "validation")
-    if any(one.equals(other) for one in train.values() for other in validation.values()):
-        raise ValueError("`validation` must be others than `train`. Received: the same rows")
-    absent = [
-        name for name in features if all(one[name].isna().all() for one in validation.values())
-    ]
+        return _cut(learned)
+    validation = checked_rows(validation, list(train.columns), "validation")
+    if len(train) and len(validation):
+        check_later(validation.index, train.index[-1], "validation")
+    absent = [name for name in train.columns if validation[name].isna().all()]
     if absent:
         raise ValueError(
             f"`validation` must have a value of each sensor. Received: none of {absent[0]!r}"
         )
-    held_out = [preprocessing.frames(one) for one in validation.values()]
-    return tuple([piece for part in side for piece in part] for side in (learned, held_out))
+    return learned, preprocessing.frames(validation)
 
 
-def _cut(pieces, rows, share):
+def _cut(pieces):
     """Hold out the last rows of some pieces; returns those before and those held out."""
-    left, first, second = rows - int(rows * share), [], []
+    rows = sum(map(len, pieces))
+    left, first, second = rows - int(rows * VALIDATION), [], []
     for piece in pieces:
         first += [piece.iloc[: max(left, 0)]] if left > 0 or not first else []
         second += [piece.iloc[max(left, 0) :]] if left < len(piece) else []

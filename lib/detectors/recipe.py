@@ -37,82 +37,49 @@ BOUNDS = {
     "epochs": (1, 100_000),
     "batch_size": (1, 1_000_000),
     "patience": (1, 100_000),
+    "steps": (1, 10_000_000),
     "seed": (0, 2**32 - 1),
 }
-# What recipes stored before these settings existed were made with.
-SINCE = {"normalisation": "train", "score": "mae", "aggregation": "last"}
-SINCE |= {"steps": None, "targets": None}
 
 
 def checked_recipe(**recipe):
-    """Return the settings of a detector in plain Python types, sure to be usable.
-
-    Parameters
-    ----------
-    **recipe
-        The arguments of `detector.Detector`, all of them.
-
-    Returns
-    -------
-    dict
+    """Return the arguments of `Detector` in plain Python types, sure to be usable.
 
     Raises
     ------
     ValueError
         That names the setting, what it accepts and what came.
-
-    Examples
-    --------
-    >>> recipe = checked_recipe(window=np.int64(30), kind="lstm_autoencoder", options={}, **SINCE,
-    ...                         threshold="maximum", threshold_options={}, max_missing=0,
-    ...                         balance=False)
-    >>> recipe["window"], recipe["max_missing"]
-    (30, 0.0)
     """
-    for name in BOUNDS.keys() & recipe.keys():
-        recipe[name] = whole(name, recipe[name], *BOUNDS[name])
-    if recipe["steps"] is not None:
-        recipe["steps"] = whole("steps", recipe["steps"], 1, 10_000_000)
+    for name, bounds in BOUNDS.items():
+        if name != "steps" or recipe[name] is not None:
+            recipe[name] = whole(name, recipe[name], *bounds)
     for name, words in WORDS.items():
         choice(name, recipe[name], words)
-    share = recipe["max_missing"]
+    share, kind = recipe["max_missing"], KINDS[recipe["kind"]]
     if not _is_number(share) or not 0 <= share < 1:
         raise ValueError(f"`max_missing` must be from 0 to below 1. Received: max_missing={share}")
     if not isinstance(recipe["balance"], bool):
         raise ValueError(f"`balance` must be True or False. Received: {recipe['balance']!r}")
-    _check_scoring(recipe)
-    targets = recipe["targets"]
-    targets = None if targets is None else _checked_targets(targets, KINDS[recipe["kind"]])
-    options = _checked_own(recipe)
-    rule_options = _checked_options(recipe["threshold"], recipe["threshold_options"])
-    changed = {"options": options, "threshold_options": rule_options, "max_missing": float(share)}
-    changed["targets"] = targets
-    if recipe.get("preprocessing") is not None:
-        changed["preprocessing"] = _checked_preprocessing(recipe["preprocessing"])
-    return {**recipe, **changed}
+    _check_scoring(recipe, kind)
+    return recipe | {
+        "max_missing": float(share),
+        "targets": _checked_targets(recipe["targets"], kind),
+        "options": _checked_own(recipe, kind),
+        "threshold_options": _checked_options(recipe["threshold"], recipe["threshold_options"]),
+        "preprocessing": _checked_preprocessing(recipe["preprocessing"]),
+    }
 
 
-def stored_recipe(recipe):
-    """Return the arguments of a stored recipe, also of one that was stored by an older version.
-
-    Examples
-    --------
-    >>> stored_recipe({"kind": "dense_autoencoder", "network": {"latent": 2}})["options"]
-    {'latent': 2}
-    """
-    renamed = {"options" if name == "network" else name: recipe[name] for name in recipe}
-    return {**SINCE, **renamed}
-
-
-def _check_scoring(recipe):
+def _check_scoring(recipe, kind):
     """Refuse scores that do not go together."""
-    distance, kind = recipe["score"] == "distance", KINDS[recipe["kind"]]
-    if distance and recipe["aggregation"] == "last":
+    if recipe["score"] != "distance":
+        return
+    if recipe["aggregation"] == "last":
         raise ValueError(
             "`aggregation` must be 'window' or 'overlap' for the score 'distance', which is that "
             "of a whole window. Received: aggregation='last'"
         )
-    if distance and (kind.one_score or recipe["balance"]):
+    if kind.one_score or recipe["balance"]:
         reason = f"a {kind.title}, which scores windows as a whole" if kind.one_score else "balance"
         raise ValueError(
             f"`score` must be 'mae' or 'mse' with {reason}. Received: score='distance'"
@@ -164,60 +131,6 @@ def checked_rows(series, features=None, name="series"):
     _check_order(frame.index, name)
     _check_finite(frame, name)
     return frame
-
-
-def checked_recordings(series, features=None, name="series"):
-    """Return the recordings that somebody gave as one, several, or groups of one frame.
-
-    Parameters
-    ----------
-    series : DataFrame or Series, or list of such
-        A list holds separate recordings. Of a MultiIndex all levels but the last name the
-        recording that a row belongs to.
-    features : list of str, optional
-        The columns that each must have; by default those of the first.
-    name : str
-        What to call it in an error.
-
-    Returns
-    -------
-    dict of recording to DataFrame
-        As `checked_rows` returns them. The key is None for a single recording, its place in a
-        list, or the name of its group.
-
-    Raises
-    ------
-    ValueError
-        As `checked_rows`, if there is no recording, or a row belongs to none.
-
-    Examples
-    --------
-    >>> index = pd.MultiIndex.from_product([["left", "right"], [1, 2]])
-    >>> found = checked_recordings(pd.Series([1.0, 2.0, 3.0, 4.0], index, name="load"))
-    >>> {name: rows["load"].tolist() for name, rows in found.items()}
-    {'left': [1.0, 2.0], 'right': [3.0, 4.0]}
-    """
-    if isinstance(series, list | tuple):
-        given = dict(enumerate(series))
-    elif isinstance(getattr(series, "index", None), pd.MultiIndex):
-        given = _groups(series, name)
-    else:
-        return {None: checked_rows(series, features, name)}
-    if not given:
-        raise ValueError(f"`{name}` must hold a recording. Received: none")
-    found = {}
-    for key, rows in given.items():
-        found[key] = checked_rows(rows, features, f"{name}[{key!r}]")
-        features = list(found[key].columns)
-    return found
-
-
-def _groups(series, name):
-    levels = list(range(series.index.nlevels - 1))
-    if series.index.to_frame().iloc[:, levels].isna().any(axis=None):
-        raise ValueError(f"`{name}` must name the group of each row. Received: rows without a name")
-    levels = levels[0] if len(levels) == 1 else levels
-    return {key: rows.droplevel(levels) for key, rows in series.groupby(level=levels, sort=False)}
 
 
 def check_later(index, last, name):
@@ -305,20 +218,7 @@ def rule_options(rule, option):
 
 
 def try_rule(rule, options, count):
-    """Try a threshold rule on made-up scores: what it refuses shows before any training.
-
-    Parameters
-    ----------
-    rule : str
-        One of `RULES`.
-    options : dict
-    count : int
-        How many scores it will get.
-
-    Raises
-    ------
-    ValueError or TypeError
-        What the rule itself raises for such options, or for so few scores.
+    """Try a threshold rule on so many made-up scores: what it refuses shows before any training.
 
     Examples
     --------
@@ -345,7 +245,7 @@ def _is_line(name):
 
 def _check_order(index, name):
     if index.nlevels > 1:
-        raise ValueError(f"`{name}` must be of one recording. Received: an index of groups")
+        raise ValueError(f"`{name}` must be of one recording. Received: an index with levels")
     if not (index.is_monotonic_increasing and index.is_unique):
         raise ValueError(
             f"`{name}` must have an index that increases, each entry once, oldest first. "
@@ -370,9 +270,9 @@ def _is_number(value):
     return plain and abs(value) <= LARGEST
 
 
-def _checked_own(recipe):
+def _checked_own(recipe, kind):
     """The options of the kind itself, sure to be known and plain."""
-    kind, options = KINDS[recipe["kind"]], recipe["options"]
+    options = {} if recipe["options"] is None else recipe["options"]
     if not isinstance(options, dict):
         raise ValueError(f"`options` must be a dict of settings. Received: {options!r}")
     for name, value in options.items():
@@ -389,7 +289,7 @@ def _checked_own(recipe):
     options = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
     if kind.family != "network":  # made in no time: what it refuses shows at once
         try:
-            kind.make(recipe["window"], 1, recipe.get("horizon", 1), 0, **options)
+            kind.make(recipe["window"], 1, recipe["horizon"], 0, **options)
         except TypeError as error:
             raise ValueError(f"`options` must hold numbers. Received: {options}") from error
     return options
@@ -397,6 +297,8 @@ def _checked_own(recipe):
 
 def _checked_targets(targets, kind):
     """Names of columns; of which series they must be is known when there is one."""
+    if targets is None:
+        return None
     names = list(targets) if isinstance(targets, list | tuple) else []
     if not names or len(set(map(str, names))) < len(names):
         raise ValueError(f"`targets` must be a list of columns that differ. Received: {targets!r}")
@@ -409,6 +311,8 @@ def _checked_targets(targets, kind):
 
 
 def _checked_preprocessing(settings):
+    if settings is None:
+        return None
     if not isinstance(settings, dict):
         raise ValueError(f"`preprocessing` must be a dict of settings. Received: {settings!r}")
     for name in settings:
@@ -417,6 +321,8 @@ def _checked_preprocessing(settings):
 
 
 def _checked_options(threshold, options):
+    if options is None:
+        options = {"q": 99.0} if threshold == "percentile" else {}
     if not isinstance(options, dict) or not all(map(_is_number, options.values())):
         raise ValueError(
             f"`threshold_options` must be a dict of numbers. Received: threshold_options={options}"

@@ -3,7 +3,6 @@
 import numpy as np
 
 from lib import scoring, windowing
-from lib.errors import choice
 
 SCORES = ("mae", "mse", "distance")
 AGGREGATIONS = ("last", "window", "overlap")
@@ -17,21 +16,14 @@ class Scorer:
 
     Parameters
     ----------
-    score : {"mae", "mse", "distance"}
-        Mean absolute error, mean squared error, or `scoring.ErrorDistance` of a block's errors.
-    aggregation : {"last", "window", "overlap"}
-        Which errors a row's score is made of: those of the block that ends with the row, at its
-        last row alone or as a whole; or the mean of the scores of all blocks that cover the row.
-        The first two are known with the row, the third `delay` rows later.
-    smooth : int
-        A score is the mean over the last so many rows.
+    score, aggregation, smooth
+        As in `lib.detectors.Detector`. "last" and "window" need only the block that ends with a
+        row, so that the score is known with it; "overlap" is known `delay` rows later.
     first, span : int
         First row of a block that has an error, and rows of a block.
     """
 
     def __init__(self, score, aggregation, smooth, first, span):
-        choice("score", score, SCORES)
-        choice("aggregation", aggregation, AGGREGATIONS)
         self.score, self.aggregation, self.smooth = score, aggregation, smooth
         self.first, self.span, self.distance, self.balance = first, span, None, None
 

@@ -133,7 +133,8 @@ def _place(folder):
     """The path that somebody meant, sure to be one that a folder can have."""
     try:
         place = Path(folder).expanduser().resolve()
-        place.exists()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            place.stat()
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         said = f"{folder!r:.60}"
         raise DetectorError(f"`folder` must be a path. Received: {said} ({error!s:.60})") from error
@@ -145,46 +146,37 @@ def _read_once(folder, parameters):
         folder = _previous(folder)
     if not folder.is_dir():
         refuse(folder, "a file" if folder.exists() else "nothing at that place")
-    header = _read_json(folder)
-    try:
+    header, files = _read_json(folder), {}
+    with damage_refused(folder):
         count = parameters(header)
-    except Exception as error:
-        refuse(folder, damage(error))
-    files = {}
     if count is not None:
-        model = _checked(folder, header, MODEL, lambda path: _read_model(path, count))
-        _check_archive(folder, model, count)
-        files[MODEL] = model
+        # Weights, and two more of each that the optimiser keeps in older files.
+        sizes = BYTES * count, 3 * BYTES * count + OVERHEAD
+        files[MODEL] = _checked(folder, header, MODEL, f"{count:,} parameters", *sizes)
+        with damage_refused(folder):
+            _check_archive(files[MODEL], sizes[1])
     if "state" in header:
-        content = _checked(folder, header, STATE, _read_state)
-        try:
+        content = _checked(folder, header, STATE, "arrays", 0, MAX_STATE_BYTES)
+        with damage_refused(folder):
             files[STATE] = _arrays(content)
-        except Exception as error:
-            refuse(folder, damage(error))
     return header, files
 
 
-def _checked(folder, header, name, read):
-    """The bytes of a file beside the JSON, sure to be those that were written."""
+def _checked(folder, header, name, what, least, most):
+    """The bytes of a file beside the JSON, of a size that can be, and sure to be those written."""
     expected = header.get(name.partition(".")[0])
-    if not isinstance(expected, dict) or expected.get("file") != name:
+    is_named = isinstance(expected, dict) and expected.get("file") == name
+    if not is_named or not (folder / name).is_file():
         refuse(folder, f"no {name} beside {JSON}")
-    if not (folder / name).is_file():
-        refuse(folder, f"no {name} beside {JSON}")
-    try:
-        content = read(folder / name)
-    except ValueError as error:
-        refuse(folder, f"a damaged {name}: {error}")
+    with open(folder / name, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if not least <= size <= most:
+            sizes = f"{size:,} bytes for {what}, which take {least:,} to {most:,}"
+            refuse(folder, f"a damaged {name}: {sizes}")
+        content = file.read(most)
     if hashlib.sha256(content).hexdigest() != expected.get("sha256"):
         refuse(folder, f"a damaged {name}: its SHA-256 is not the one in {JSON}")
     return content
-
-
-def _read_state(path):
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size > MAX_STATE_BYTES:
-            raise ValueError(f"over {MAX_STATE_BYTES:,} bytes")
-        return file.read(MAX_STATE_BYTES)
 
 
 def _arrays(content):
@@ -199,32 +191,15 @@ def _arrays(content):
     return found
 
 
-def _read_model(path, count):
-    """Read the file with the weights, if it can be one for so many numbers."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        # Weights, and two more of each that the optimiser keeps in older files.
-        least, most = BYTES * count, 3 * BYTES * count + OVERHEAD
-        if not least <= size <= most:
-            raise ValueError(
-                f"{size:,} bytes for {count:,} parameters, which take {least:,} to {most:,}"
-            )
-        return file.read(most)
-
-
-def _check_archive(folder, model, count):
+def _check_archive(model, most):
     """Check what the file declares to hold: no more than it can, and nothing kept elsewhere."""
-    most = 3 * BYTES * count + OVERHEAD
-    try:
-        with zipfile.ZipFile(io.BytesIO(model)) as archive:
-            declared = sum(entry.file_size for entry in archive.infolist())
-            if declared > most:
-                raise ValueError(f"{declared:,} bytes when unpacked, at most {most:,} expected")
-            weights = archive.read(WEIGHTS)
-        with h5py.File(io.BytesIO(weights), "r") as file:
-            _check_group(file, most)
-    except Exception as error:
-        refuse(folder, damage(error))
+    with zipfile.ZipFile(io.BytesIO(model)) as archive:
+        declared = sum(entry.file_size for entry in archive.infolist())
+        if declared > most:
+            raise ValueError(f"{declared:,} bytes when unpacked, at most {most:,} expected")
+        weights = archive.read(WEIGHTS)
+    with h5py.File(io.BytesIO(weights), "r") as file:
+        _check_group(file, most)
 
 
 def _check_group(group, most):
@@ -246,16 +221,14 @@ def _check_group(group, most):
     return most
 
 
-def damage(error):
-    """Say in one line what an error tells about a folder.
-
-    Examples
-    --------
-    >>> damage(KeyError("scaler"))
-    "a damaged one (KeyError: 'scaler')"
-    """
-    first_line = str(error).strip().split("\n")[0]
-    return f"a damaged one ({type(error).__name__}: {first_line})"
+@contextlib.contextmanager
+def damage_refused(folder):
+    """Turn any error into one line that says that the folder is damaged."""
+    try:
+        yield
+    except Exception as error:
+        first_line = str(error).strip().split("\n")[0]
+        refuse(folder, f"a damaged one ({type(error).__name__}: {first_line})")
 
 
 def refuse(folder, what):
@@ -385,23 +358,15 @@ def _locked(folder, *, wait=False):
 
     Where the system has no such lock, nobody is kept out, and leftovers stay.
     """
-    if fcntl is None:
-        yield False
-        return
-    try:
-        place = os.open(folder, os.O_RDONLY)
-    except OSError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(place, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            is_free = True
-        except OSError:
-            is_free = False
+    with contextlib.ExitStack() as stack:
+        is_free = False
+        with contextlib.suppress(OSError):
+            if fcntl is not None:
+                place = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, place)
+                fcntl.flock(place, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                is_free = True
         yield is_free
-    finally:
-        os.close(place)
 
 
 def _identity(folder):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.errors import whole
+from lib.faults.rules import check_columns
 
 KINDS = ("spike", "level shift", "drift", "stuck", "noise", "broken correlation")
 
@@ -48,7 +49,10 @@ def plan(fault_free, sensors, *, kinds=KINDS, repeats=4, rows=36, gap=36, seed=0
     >>> sorted(planned["kind"]), sorted(planned["end"] - planned["start"] + 1)
     (['spike', 'stuck'], [1, 5])
     """
-    _check_plan(kinds, repeats=repeats, rows=rows, gap=gap)
+    if not kinds or not set(kinds) <= set(KINDS):
+        raise ValueError(f"`kinds` must be some of {', '.join(KINDS)}. Received: kinds={kinds!r}")
+    for name, count in {"repeats": repeats, "rows": rows, "gap": gap}.items():
+        whole(name, count)
     pairs = [(kind, sensor) for kind in kinds for sensor in sensors for _ in range(repeats)]
     size = gap + rows
     count = len(fault_free) // size
@@ -117,7 +121,9 @@ def inject(frame, planned, standard_deviation, *, size=2.0, limits=None, turns=N
     >>> inject(frame, planned, frame.std())["wind"].tolist()
     [5.0, 6.0, 6.0, 6.0]
     """
-    _check_injection(frame, planned, size)
+    if not size > 0:
+        raise ValueError(f"`size` must be above 0. Received: size={size}")
+    check_columns("planned", planned["sensor"].unique(), frame)
     limits, turns = limits or {}, turns or {}
     rng = np.random.default_rng(seed)
     changed = frame.copy()
@@ -172,7 +178,7 @@ def _another_time(readings, place, rng):
     return readings[start : start + n]
 
 
-def evaluate(planned, flags, *, grace=0):
+def evaluate(planned, flags):
     """Find the first flag of each fault, and its delay.
 
     Parameters
@@ -180,8 +186,6 @@ def evaluate(planned, flags, *, grace=0):
     planned : DataFrame
         From `plan`.
     flags : Series of n_times bool, with the index of the series
-    grace : int
-        Number of rows after a fault in which a flag still counts.
 
     Returns
     -------
@@ -196,18 +200,13 @@ def evaluate(planned, flags, *, grace=0):
     [[True, 3, 1.0]]
     """
     index, flagged = flags.index, flags.to_numpy(dtype=bool)
-    starts, ends = (index.get_indexer(planned[name]) for name in ("start", "end"))
-    spans = [flagged[a : b + 1 + grace] for a, b in zip(starts, ends, strict=True)]
-    evaluated = planned.copy()
-    evaluated["hit"] = [bool(span.any()) for span in spans]
-    first = np.array([span.argmax() for span in spans], dtype=int)
-    evaluated["flag"] = pd.Series(index[starts + first], index=evaluated.index).where(
-        evaluated["hit"]
-    )
-    evaluated["delay"] = (
-        pd.Series(first, index=evaluated.index).where(evaluated["hit"]).astype(float)
-    )
-    return evaluated
+    starts, ends = _places(planned, index)
+    spans = [flagged[a : b + 1] for a, b in zip(starts, ends, strict=True)]
+    hit = pd.Series([bool(span.any()) for span in spans], planned.index, dtype=bool)
+    first = pd.Series([span.argmax() for span in spans], planned.index, dtype=int)
+    flag = pd.Series(index[starts + first], planned.index)
+    delay = first.where(hit).astype(float)
+    return planned.assign(hit=hit, flag=flag.where(hit), delay=delay)
 
 
 def undisturbed(planned, index, after):
@@ -232,26 +231,10 @@ def undisturbed(planned, index, after):
     [True, False, False, True]
     """
     quiet = np.ones(len(index), dtype=bool)
-    starts, ends = (index.get_indexer(planned[name]) for name in ("start", "end"))
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in zip(*_places(planned, index), strict=True):
         quiet[start : end + 1 + after] = False
     return pd.Series(quiet, index=index)
 
 
-def _check_plan(kinds, **counts):
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if unknown or not kinds:
-        raise ValueError(f"`kinds` must be some of {', '.join(KINDS)}. Received: kinds={kinds!r}")
-    for name, count in counts.items():
-        whole(name, count)
-
-
-def _check_injection(frame, planned, size):
-    if not size > 0:
-        raise ValueError(f"`size` must be above 0. Received: size={size}")
-    unknown = sorted(set(planned["sensor"]) - set(frame.columns))
-    if unknown:
-        raise ValueError(
-            f"`planned` must name sensors of the frame, {', '.join(map(str, frame.columns))}. "
-            f"Received: {', '.join(map(str, unknown))}"
-        )
+def _places(planned, index):
+    return [index.get_indexer(planned[name]) for name in ("start", "end")]

@@ -9,6 +9,8 @@ import pandas as pd
 
 from lib.errors import whole
 
+ENOUGH_WIND = 5.0  # m/s
+
 
 def out_of_range(frame, limits):
     """Find readings outside the physically possible range.
@@ -35,24 +37,28 @@ def out_of_range(frame, limits):
     >>> out_of_range(frame, {"temperature": (-40, 50)})["temperature"].tolist()
     [False, True]
     """
-    _check_limits(frame, limits)
+    check_columns("limits", limits, frame)
+    for name, (lowest, highest) in limits.items():
+        if not lowest <= highest:
+            raise ValueError(
+                f"`limits` must give the lowest first, then the highest. "
+                f"Received: {name}=({lowest}, {highest})"
+            )
     outside = pd.DataFrame(False, index=frame.index, columns=frame.columns)
     for name, (lowest, highest) in limits.items():
         outside[name] = (frame[name] < lowest) | (frame[name] > highest)
     return outside
 
 
-def stopped(power, wind, *, least_wind=5.0, most_power=0.0):
+def stopped(power, wind):
     """Find rows in which a turbine produces nothing although there is enough wind.
 
     Parameters
     ----------
-    power, wind : Series of n_times, the wind in the unit of `least_wind`
-    least_wind : float
-        Wind speed above which a fault-free turbine turns. 5 m/s is well above its start.
-    most_power : float
-        Power, in the unit of `power`, up to which the turbine produces nothing. A turbine at
-        rest consumes a little, so its power is below zero.
+    power : Series of n_times
+        A turbine at rest consumes a little, so its power is below zero.
+    wind : Series of n_times, in m/s
+        Above 5 m/s, which is well above its start, a fault-free turbine turns.
 
     Returns
     -------
@@ -64,7 +70,7 @@ def stopped(power, wind, *, least_wind=5.0, most_power=0.0):
     >>> stopped(pd.Series([-1.4, 380.0, -0.8]), pd.Series([7.2, 7.2, 2.1])).tolist()
     [True, False, False]
     """
-    return ((power <= most_power) & (wind > least_wind)).rename("stopped")
+    return ((power <= 0) & (wind > ENOUGH_WIND)).rename("stopped")
 
 
 def frozen(frame, rows, *, known=False):
@@ -162,7 +168,7 @@ def unroll_angles(frame, columns):
     0       0.0       1.0
     1       1.0       0.0
     """
-    _check_columns("columns", columns, frame)
+    check_columns("columns", columns, frame)
     parts = {}
     for name, values in frame.items():
         if name in columns:
@@ -173,17 +179,8 @@ def unroll_angles(frame, columns):
     return pd.DataFrame(parts, index=frame.index)
 
 
-def _check_limits(frame, limits):
-    _check_columns("limits", limits, frame)
-    for name, (lowest, highest) in limits.items():
-        if not lowest <= highest:
-            raise ValueError(
-                f"`limits` must give the lowest first, then the highest. "
-                f"Received: {name}=({lowest}, {highest})"
-            )
-
-
-def _check_columns(argument, names, frame):
+def check_columns(argument, names, frame):
+    """Refuse names that are no columns of a frame."""
     unknown = [str(name) for name in names if name not in frame.columns]
     if unknown:
         raise ValueError(

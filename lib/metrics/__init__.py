@@ -1,16 +1,14 @@
 """Metrics of flags and scores against labels: points, events, ranges, affiliation, volumes."""
 
-from lib.metrics.affiliation import affiliation_metrics, affiliation_random
-from lib.metrics.event_matching import DAYS_PER_YEAR, false_alarms_per_year, match_events, years
+from lib.metrics.affiliation import affiliation_metrics
+from lib.metrics.event_matching import false_alarms_per_year, match_events, years
 from lib.metrics.points import (
     confusion,
     event_metrics,
     false_alarms_per_1000,
     find_events,
-    flag_metrics,
     label_events,
     point_metrics,
-    score_metrics,
     ucr_hit,
 )
 from lib.metrics.ranges import point_adjusted_f1, range_metrics
@@ -18,21 +16,17 @@ from lib.metrics.summary import study_metrics, threshold_free
 from lib.metrics.volume import volume_metrics
 
 __all__ = [
-    "DAYS_PER_YEAR",
     "affiliation_metrics",
-    "affiliation_random",
     "confusion",
     "event_metrics",
     "false_alarms_per_1000",
     "false_alarms_per_year",
     "find_events",
-    "flag_metrics",
     "label_events",
     "match_events",
     "point_adjusted_f1",
     "point_metrics",
     "range_metrics",
-    "score_metrics",
     "study_metrics",
     "threshold_free",
     "ucr_hit",

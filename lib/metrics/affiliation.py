@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from lib.errors import whole
 from lib.metrics.points import both, label_events
 
 QUARTERS = 4
+REPEATS = 10  # of random flags
 
 
 def affiliation_metrics(labels, flags):
@@ -32,11 +32,12 @@ def affiliation_metrics(labels, flags):
     Returns
     -------
     dict of float
-        `precision` (NaN without a flag), `recall`, `f1` (0 without a flag), and
-        `random_precision`, the expected precision of flags at random times. If an event takes
-        the share :math:`p` of its zone, this is :math:`(1 + p^2) / 2`, so at least one half.
-        Flagging everything has the same precision, and a recall of 1. All are NaN without an
-        anomaly.
+        `precision` (NaN without a flag), `recall`, `f1` (0 without a flag), and what to compare
+        them with. `random_precision` is the expected precision of flags at random times: if an
+        event takes the share :math:`p` of its zone, :math:`(1 + p^2) / 2`, so at least one half.
+        Flagging everything has the same precision, and a recall of 1. `random_recall` is the mean
+        recall of ten random permutations of the flags: of many flags, one is always close to an
+        event. All are NaN without an anomaly.
 
     Raises
     ------
@@ -48,56 +49,23 @@ def affiliation_metrics(labels, flags):
     >>> labels, flags = np.zeros(1000), np.zeros(1000)
     >>> labels[500:510], flags[520:525] = 1, 1  # close, but no hit
     >>> {name: round(value, 2) for name, value in affiliation_metrics(labels, flags).items()}
-    {'precision': 0.96, 'recall': 0.97, 'f1': 0.97, 'random_precision': 0.5}
+    {'precision': 0.96, 'recall': 0.97, 'f1': 0.97, 'random_precision': 0.5, 'random_recall': 0.8}
     """
     labels, flags = both(labels, flags)
     if not labels.any():
-        return dict.fromkeys(("precision", "recall", "f1", "random_precision"), np.nan)
+        names = ("precision", "recall", "f1", "random_precision", "random_recall")
+        return dict.fromkeys(names, np.nan)
     zones = _Zones(labels)
     precision, recall = zones.precision(flags), zones.recall(flags)
+    rng = np.random.default_rng(0)
+    shuffled = [zones.recall(rng.permutation(flags)) for _ in range(REPEATS)]
     return {
         "precision": precision,
         "recall": recall,
         "f1": 2 * precision * recall / (precision + recall) if flags.any() else 0.0,
         "random_precision": zones.random_precision(),
+        "random_recall": float(np.mean(shuffled)),
     }
-
-
-def affiliation_random(labels, flags, *, repeats=10, seed=0):
-    """Compute the affiliation metrics of as many flags at random points.
-
-    With many flags, one is always close to an event. So compare a recall with this value.
-
-    Parameters
-    ----------
-    labels, flags : array-like of bool, of the same length, in the order of time
-    repeats : int
-        Number of random permutations of the flags.
-    seed : int
-
-    Returns
-    -------
-    dict of float
-        `precision`, its expected value (`random_precision` of `affiliation_metrics`), and
-        `recall`, the mean over the permutations.
-
-    Examples
-    --------
-    >>> labels, flags = np.zeros(1000), np.zeros(1000)
-    >>> labels[500:510], flags[:50] = 1, 1  # far away from the event
-    >>> round(affiliation_metrics(labels, flags)["recall"], 2)
-    0.09
-    >>> round(affiliation_random(labels, flags)["recall"], 2)
-    0.99
-    """
-    labels, flags = both(labels, flags)
-    rng = np.random.default_rng(whole("seed", seed, 0))
-    rounds = range(whole("repeats", repeats))
-    if not labels.any():
-        return {"precision": np.nan, "recall": np.nan}
-    zones = _Zones(labels)
-    recalls = [zones.recall(rng.permutation(flags)) for _ in rounds]
-    return {"precision": zones.random_precision(), "recall": float(np.mean(recalls))}
 
 
 class _Zones:

@@ -64,21 +64,7 @@ def point_metrics(labels, scores, threshold):
 
 
 def flag_metrics(labels, flags):
-    """Compute the metrics of `point_metrics` that need flags: `precision` to `specificity`.
-
-    Parameters
-    ----------
-    labels, flags : array of bool, of the same length
-
-    Returns
-    -------
-    dict of float
-
-    Examples
-    --------
-    >>> flag_metrics(np.array([False, True]), np.array([True, True]))["precision"]
-    0.5
-    """
+    """The metrics of `point_metrics` that need flags, of two arrays of bool."""
     return {
         "precision": float(sk_metrics.precision_score(labels, flags, zero_division=0)),
         "recall": float(sk_metrics.recall_score(labels, flags, zero_division=0)),
@@ -89,22 +75,7 @@ def flag_metrics(labels, flags):
 
 
 def score_metrics(labels, scores):
-    """Compute the metrics of `point_metrics` that need no threshold.
-
-    Parameters
-    ----------
-    labels : array of bool
-    scores : array of float, of the same length, without NaN
-
-    Returns
-    -------
-    dict of float
-
-    Examples
-    --------
-    >>> score_metrics(np.array([False, True]), np.array([0.1, 0.2]))
-    {'roc_auc': 1.0, 'average_precision': 1.0}
-    """
+    """The metrics of `point_metrics` that need no threshold, of arrays without NaN."""
     if labels.all() or not labels.any():
         return {"roc_auc": np.nan, "average_precision": np.nan}
     return {
@@ -138,15 +109,7 @@ def confusion(labels, scores, threshold):
 
 
 def label_events(labels):
-    """Find the runs of consecutive labelled points, by position.
-
-    Parameters
-    ----------
-    labels : array-like of bool
-
-    Returns
-    -------
-    DataFrame with one row per run: `start`, `end` (positions, both included), `points`
+    """Find the runs as `find_events` does, in any array-like of bool; by position, not by time.
 
     Examples
     --------
@@ -258,24 +221,7 @@ def false_alarms_per_1000(labels, flags):
 
 
 def marks(name, values, length=None):
-    """Check labels or flags and return them as a one-dimensional array of bool.
-
-    Parameters
-    ----------
-    name : str
-        Name of the argument, for the error message.
-    values : array-like of bool, or of 0 and 1
-    length : int, optional
-        Required number of points.
-
-    Returns
-    -------
-    array of bool, shape (points,)
-
-    Raises
-    ------
-    ValueError
-        If a value is neither true nor false, there is no point, or the number of points differs.
+    """Return labels or flags as an array of bool of shape (points,), or refuse them.
 
     Examples
     --------
@@ -297,34 +243,13 @@ def marks(name, values, length=None):
 
 
 def both(labels, flags):
-    """Check labels and flags as `marks` does, and that they are equally long.
-
-    Raises
-    ------
-    ValueError
-        As `marks` does, and if the lengths differ.
-    """
+    """Check labels and flags as `marks` does, and that they are equally long."""
     labels = marks("labels", labels)
     return labels, marks("flags", flags, len(labels))
 
 
 def scored_points(labels, scores):
-    """Return labels and scores of the points that have a score.
-
-    Parameters
-    ----------
-    labels : array-like of bool
-    scores : array-like of float, of the same length
-
-    Returns
-    -------
-    labels : array of bool
-    scores : array of float, without NaN
-
-    Raises
-    ------
-    ValueError
-        If `labels` are not boolean, lengths differ, or there is no score.
+    """Return labels and scores, checked, of the points that have a score.
 
     Examples
     --------

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.metrics.affiliation import affiliation_metrics, affiliation_random
+from lib.metrics.affiliation import affiliation_metrics
 from lib.metrics.points import (
     event_metrics,
     false_alarms_per_1000,
@@ -13,7 +13,7 @@ from lib.metrics.points import (
     ucr_hit,
 )
 from lib.metrics.ranges import point_adjusted_f1, range_metrics
-from lib.metrics.volume import WINDOW, volume_metrics
+from lib.metrics.volume import volume_metrics
 
 # What still means something where nothing is anomalous.
 WITHOUT_AN_ANOMALY = {
@@ -22,7 +22,7 @@ WITHOUT_AN_ANOMALY = {
 }
 
 
-def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
+def study_metrics(labels, scores, threshold, *, free=None):
     """Evaluate one series of scores by every metric of the study.
 
     Points without a score (NaN) and their labels are left out, so that the points before and
@@ -36,8 +36,6 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
         NaN where a point has no score.
     threshold : float
         A score above it is a flag. With an infinite threshold there is no flag.
-    window : int
-        Largest buffer of the volumes, in points. Use the same for all detectors.
     free : dict, optional
         What `threshold_free` returns for these labels and scores, if it is known.
 
@@ -50,8 +48,8 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
         `event_f1`, `event_delay`, `false_events` (`event_metrics`); `range_precision`,
         `range_recall`, `range_f1` (`lib.metrics.ranges.range_metrics`); `vus_roc`, `vus_pr`
         (`lib.metrics.volume`); `affiliation_precision`, `affiliation_recall`, `affiliation_f1`,
-        `affiliation_random_precision`, `affiliation_random_recall` (`affiliation_metrics`,
-        `affiliation_random`); `ucr_hit` (1 or 0); `false_alarms_per_1000` normal points;
+        `affiliation_random_precision`, `affiliation_random_recall`
+        (`lib.metrics.affiliation`); `ucr_hit` (1 or 0); `false_alarms_per_1000` normal points;
         `point_adjusted_f1`, which misleads. A metric that is undefined for these labels or
         flags is NaN.
 
@@ -71,7 +69,7 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
         raise ValueError(f"`threshold` must be a number. Received: threshold={threshold!r}")
     known, values = scored_points(labels, scores)
     flags = values > threshold
-    free = threshold_free(labels, scores, window=window) if free is None else free
+    free = threshold_free(labels, scores) if free is None else free
     result = {
         "points": len(known),
         "flags": flags.sum(),
@@ -81,7 +79,6 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
         **_prefixed("range", range_metrics(known, flags)),
         **{name: free[name] for name in ("vus_roc", "vus_pr")},
         **_prefixed("affiliation", affiliation_metrics(known, flags)),
-        "affiliation_random_recall": affiliation_random(known, flags)["recall"],
         "ucr_hit": free["ucr_hit"],
         "false_alarms_per_1000": false_alarms_per_1000(known, flags),
         "point_adjusted_f1": point_adjusted_f1(known, flags),
@@ -90,12 +87,12 @@ def study_metrics(labels, scores, threshold, *, window=WINDOW, free=None):
     return {name: np.nan if name in empty else float(value) for name, value in result.items()}
 
 
-def threshold_free(labels, scores, *, window=WINDOW):
+def threshold_free(labels, scores):
     """Compute the metrics that need no threshold, once for all thresholds of the same scores.
 
     Parameters
     ----------
-    labels, scores, window
+    labels, scores
         As in `study_metrics`.
 
     Returns
@@ -118,7 +115,7 @@ def threshold_free(labels, scores, *, window=WINDOW):
     known, values = scored_points(labels, scores)
     return {
         **score_metrics(known, values),
-        **volume_metrics(known, values, window=window),
+        **volume_metrics(known, values),
         "ucr_hit": ucr_hit(labels, scores) if len(label_events(labels)) == 1 else np.nan,
     }
 

@@ -52,12 +52,11 @@ def learner(model):
 
 def _is_plain_adam(optimizer):
     options = optimizer.get_config()
-    plain = all(name in options and options[name] == PLAIN_ADAM[name] for name in PLAIN_ADAM)
-    # A schedule of the rate would be a dict.
     # By name, too: AdamW is an Adam, and on PyTorch each has a class of its own.
-    plain = plain and isinstance(optimizer, keras.optimizers.Adam)
-    plain = plain and type(optimizer).__name__ == "Adam"
-    return plain and isinstance(options["learning_rate"], float)
+    is_adam = isinstance(optimizer, keras.optimizers.Adam) and type(optimizer).__name__ == "Adam"
+    # A schedule of the rate would be a dict.
+    is_plain = is_adam and PLAIN_ADAM.items() <= options.items()
+    return is_plain and isinstance(options["learning_rate"], float)
 
 
 class Learner:

@@ -45,7 +45,7 @@ def compiled(model):
     True
     """
     layers = chain(model)
-    steps = [_step(layer) for layer in layers]
+    steps = [step_of(layer) for layer in layers]
     return model if not steps or None in steps else Forward(steps)
 
 
@@ -114,11 +114,11 @@ def chain(model):
     return [] if None in layers or last is not model.outputs[0] else layers
 
 
-def _step(layer):
+def step_of(layer):
     """Return what a layer does, as a function; None if it is not known here."""
-    kind, options = type(layer).__name__, layer.get_config()
-    make, needed = KNOWN.get(kind, (None, {}))
-    if make is None or any(options[name] != value for name, value in needed.items()):
+    options = layer.get_config()
+    make, needed = KNOWN.get(type(layer).__name__, (None, {}))
+    if make is None or not needed.items() <= options.items():
         return None
     return make(options, *(np.asarray(weight) for weight in layer.get_weights()))
 
@@ -331,7 +331,5 @@ KNOWN = {
     "Reshape": (lambda options: partial(_shaped, options["target_shape"]), {}),
     "UpSampling1D": (lambda options: partial(np.repeat, repeats=options["size"], axis=0), {}),
     "Cropping1D": (lambda options: partial(_cropped, *options["cropping"]), {}),
-    "Dropout": (lambda options: np.asarray, {}),
-    "GaussianNoise": (lambda options: np.asarray, {}),
-    "Identity": (lambda options: np.asarray, {}),
+    **dict.fromkeys(("Dropout", "GaussianNoise", "Identity"), (lambda options: np.asarray, {})),
 }

@@ -7,16 +7,7 @@ batch is the last axis: `(steps, width, batch)`, or `(width, batch)`.
 
 import numpy as np
 
-from lib.numpy_lstm.forward import (
-    ACTIVATIONS,
-    PLAIN_CONV,
-    PLAIN_GRU,
-    PLAIN_LSTM,
-    gru_step,
-    halves,
-    lstm_rows,
-    patches_of,
-)
+from lib.numpy_lstm.forward import ACTIVATIONS, gru_step, halves, lstm_rows, patches_of, step_of
 
 SLOPES = {  # of the activations, told from what they gave
     "linear": np.ones_like,
@@ -35,32 +26,21 @@ def layer(one):
 
     Returns
     -------
-    Shape, Repeat, Stretch, Crop, Dense, Conv, Gru, Lstm or None
+    Moved, Dense, Conv, Gru, Lstm or None
         None if the layer is of a kind, or has an option, that is not known here.
 
     Examples
     --------
     >>> from lib.backend import keras
     >>> type(layer(keras.layers.RepeatVector(3))).__name__
-    'Repeat'
+    'Moved'
     >>> layer(keras.layers.Dropout(0.5)) is None
     True
     """
-    kind, options = type(one).__name__, one.get_config()
-    weights = [np.array(weight) for weight in one.get_weights()]
-    if kind in WITH_WEIGHTS:
-        make, plain = WITH_WEIGHTS[kind]
-        known = options["activation"] in SLOPES
-        known = known and all(options[name] == value for name, value in plain.items())
-        return make(weights, options) if known else None
-    if kind == "RepeatVector":
-        return Repeat(options["n"])
-    if kind == "UpSampling1D":
-        return Stretch(options["size"])
-    if kind == "Cropping1D":
-        return Crop(options["cropping"])
-    shapes = {"Identity": None, "Flatten": (-1,), "Reshape": options.get("target_shape")}
-    return Shape(shapes[kind]) if kind in shapes else None
+    kind, options, step = type(one).__name__, one.get_config(), step_of(one)
+    if step is not None and kind in WITH_WEIGHTS:
+        return WITH_WEIGHTS[kind]([np.array(weight) for weight in one.get_weights()], options)
+    return Moved(step, BACK[kind], options) if step is not None and kind in BACK else None
 
 
 class _Plain:
@@ -82,65 +62,34 @@ class _Plain:
         return [array.copy() for array in arrays]
 
 
-class Shape(_Plain):
-    """The same numbers in another shape; without one, as they are."""
+class Moved(_Plain):
+    """A layer that moves values or repeats them; what comes back from copies is added up."""
 
-    def __init__(self, shape):
-        self.shape = shape
+    def __init__(self, step, back, options):
+        self.step, self.back, self.options = step, back, options
 
     def forward(self, x):
-        """Give the values the shape."""
+        """As `forward` does it."""
         self.came = x.shape
-        return x if self.shape is None else x.reshape(*self.shape, x.shape[-1])
+        return self.step(x)
 
     def backward(self, gradient):
-        """Give the gradient the shape of the input."""
-        return gradient.reshape(self.came)
+        """Where the values came from."""
+        return self.back(gradient, self.came, self.options)
 
 
-class Repeat(_Plain):
-    """The same values at each of so many steps."""
-
-    def __init__(self, count):
-        self.times = count
-
-    def forward(self, x):
-        """Take no memory: all steps are one array."""
-        return np.broadcast_to(x, (self.times, *x.shape))
-
-    def backward(self, gradient):
-        """Add up what comes from all steps."""
-        return gradient.sum(axis=0)
+def _shape_of(gradient, came, _):
+    return gradient.reshape(came)
 
 
-class Stretch(_Plain):
-    """Each step so many times, one after the other."""
-
-    def __init__(self, times):
-        self.times = times
-
-    def forward(self, x):
-        """Take memory for all."""
-        return np.repeat(x, self.times, axis=0)
-
-    def backward(self, gradient):
-        """Add up what comes from the copies of a step."""
-        return gradient.reshape(-1, self.times, *gradient.shape[1:]).sum(axis=1)
-
-
-class Crop(_Plain):
-    """Without so many steps at the start and at the end."""
-
-    def __init__(self, cropping):
-        self.before, self.after = cropping
-
-    def forward(self, x):
-        """A view."""
-        return x[self.before : len(x) - self.after]
-
-    def backward(self, gradient):
-        """What is cut off has no part in the loss."""
-        return np.pad(gradient, ((self.before, self.after), (0, 0), (0, 0)))
+BACK = {
+    "Identity": _shape_of,
+    "Flatten": _shape_of,
+    "Reshape": _shape_of,
+    "RepeatVector": lambda gradient, came, _: gradient.sum(axis=0),
+    "UpSampling1D": lambda gradient, came, _: gradient.reshape(came[0], -1, *came[1:]).sum(axis=1),
+    "Cropping1D": lambda gradient, _, of: np.pad(gradient, (of["cropping"], (0, 0), (0, 0))),
+}
 
 
 class Dense(_Plain):
@@ -151,19 +100,25 @@ class Dense(_Plain):
         self.weights = weights
         self.function, self.slope = ACTIVATIONS[activation], SLOPES[activation]
 
+    @property
+    def kernel(self):
+        """The weights without the bias as a matrix."""
+        kernel, bias = self.weights
+        return kernel.reshape(-1, len(bias))
+
     def forward(self, x):
         """Keep input and output."""
-        kernel, bias = self.weights
-        self.x, self.y = x, self.function(kernel.T @ x + bias[:, None])
+        self.x, self.y = x, self.function(self.kernel.T @ x + self.weights[1][:, None])
         return self.y
 
     def backward(self, gradient):
         """By kernel and bias, summed over steps and batch."""
         gradient = gradient * self.slope(self.y)
         by_kernel = self.x @ np.swapaxes(gradient, -1, -2)
+        by_kernel = by_kernel.reshape(-1, *self.kernel.shape).sum(axis=0)
         every = tuple(axis for axis in range(gradient.ndim) if axis != gradient.ndim - 2)
-        self.gradients = [by_kernel.reshape(-1, *by_kernel.shape[-2:]).sum(0), gradient.sum(every)]
-        return self.weights[0] @ gradient
+        self.gradients = [by_kernel.reshape(self.weights[0].shape), gradient.sum(axis=every)]
+        return self.kernel @ gradient
 
 
 class Conv(Dense):
@@ -175,21 +130,14 @@ class Conv(Dense):
 
     def forward(self, x):
         """Lay the neighbours side by side, which takes no memory."""
-        kernel, bias = self.weights
         self.came = x.shape
         seen, self.before = patches_of(x, self.size, self.stride)
-        self.x, self.y = seen, self.function(kernel.reshape(-1, len(bias)).T @ seen + bias[:, None])
-        return self.y
+        return super().forward(seen)
 
     def backward(self, gradient):
         """Add up, for each step, what comes from all that looked at it."""
-        kernel, bias = self.weights
         steps, width, batch = self.came
-        gradient = gradient * self.slope(self.y)
-        by_kernel = (self.x @ np.swapaxes(gradient, 1, 2)).sum(axis=0)
-        self.gradients = [by_kernel.reshape(kernel.shape), gradient.sum(axis=(0, 2))]
-        by_seen = kernel.reshape(-1, len(bias)) @ gradient
-        by_seen = by_seen.reshape(len(gradient), self.size, width, batch)
+        by_seen = super().backward(gradient).reshape(len(gradient), self.size, width, batch)
         last = (len(gradient) - 1) * self.stride
         by_input = np.zeros((max(last + self.size, self.before + steps), width, batch), "float32")
         for place in range(self.size):
@@ -355,10 +303,4 @@ class Lstm:
         by_cell *= f
 
 
-# Kind of layer -> its twin, and the options that this twin takes for granted.
-WITH_WEIGHTS = {
-    "LSTM": (Lstm, PLAIN_LSTM),
-    "GRU": (Gru, PLAIN_GRU),
-    "Dense": (Dense, {"use_bias": True}),
-    "Conv1D": (Conv, PLAIN_CONV),
-}
+WITH_WEIGHTS = {"LSTM": Lstm, "GRU": Gru, "Dense": Dense, "Conv1D": Conv}

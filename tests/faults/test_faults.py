@@ -82,9 +82,6 @@ def test_stopped_needs_wind_and_no_power():
     power = pd.Series([-1.0, 0.0, 0.1, -1.0, np.nan, -1.0])
     wind = pd.Series([5.1, 9.0, 9.0, 5.0, 9.0, np.nan])
     assert faults.stopped(power, wind).tolist() == [True, True, False, False, False, False]
-    assert faults.stopped(power, wind, least_wind=4.0, most_power=-0.5).tolist() == [
-        *[True, False, False, True, False, False]
-    ]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 4])

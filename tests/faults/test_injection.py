@@ -181,7 +181,7 @@ def test_a_size_that_spoils_nothing_is_refused(frame, planned, size):
 
 
 def test_a_sensor_that_is_not_there_is_refused(frame):
-    with pytest.raises(ValueError, match=r"sensors of the frame, power, .*: vane"):
+    with pytest.raises(ValueError, match=r"columns of the frame, power, .*: vane"):
         faults.inject(frame, one("stuck", sensor="vane"), frame.std())
 
 
@@ -198,7 +198,6 @@ def test_a_fault_is_hit_while_it_lasts():
     assert pd.isna(found["delay"][0])
     assert pd.isna(found["flag"][0])
     assert found["flag"].tolist()[1:] == [index[10], index[14]]
-    assert faults.evaluate(planned, flags, grace=1)["hit"].tolist() == [True, True, True]
 
 
 def test_no_flag_is_no_hit():

@@ -180,7 +180,7 @@ def test_none_flagged(labels):
     close = metrics.affiliation_metrics(labels, nothing)
     assert (close["recall"], close["f1"]) == (0, 0)
     assert np.isnan(close["precision"])
-    assert metrics.affiliation_random(labels, nothing)["recall"] == 0
+    assert close["random_recall"] == 0
     assert metrics.point_adjusted_f1(labels, nothing) == 0
 
 
@@ -201,9 +201,7 @@ def test_random_flags(labels):
         close = metrics.affiliation_metrics(labels, flags)
         assert close["precision"] == pytest.approx(close["random_precision"], abs=0.06)
         assert close["recall"] > 0.98  # so a recall alone says nothing
-        assert close["recall"] == pytest.approx(
-            metrics.affiliation_random(labels, flags)["recall"], abs=0.01
-        )
+        assert close["recall"] == pytest.approx(close["random_recall"], abs=0.01)
         assert metrics.point_adjusted_f1(labels, flags) > 0.5  # while the real F1 is 0.05
 
 
@@ -215,15 +213,13 @@ def test_random_precision_is_the_mean_over_all_places():
     assert np.mean(found[50:]) == pytest.approx((1 + 0.06**2) / 2)
     expected = metrics.affiliation_metrics(labels, labels)["random_precision"]
     assert np.mean(found) == pytest.approx(expected)
-    assert metrics.affiliation_random(labels, labels)["precision"] == expected
 
 
 def test_few_flags_at_random_are_farther_than_many(labels):
     few, many = np.arange(len(labels)) < 5, np.arange(len(labels)) < 500
-    recall = [metrics.affiliation_random(labels, flags)["recall"] for flags in (few, many)]
+    recall = [metrics.affiliation_metrics(labels, flags)["random_recall"] for flags in (few, many)]
     assert recall[0] < 0.9 < 0.99 < recall[1]
-    assert metrics.affiliation_random(labels, few) == metrics.affiliation_random(labels, few)
-    assert metrics.affiliation_random(labels, few, seed=1)["recall"] != recall[0]
+    assert metrics.affiliation_metrics(labels, few)["random_recall"] == recall[0]
 
 
 # Bad input, and none
@@ -234,7 +230,6 @@ def test_without_an_anomaly_all_is_missing():
         nothing = np.zeros(9)
         assert np.isnan(list(metrics.range_metrics(nothing, flags).values())).all()
         assert np.isnan(list(metrics.affiliation_metrics(nothing, flags).values())).all()
-        assert np.isnan(list(metrics.affiliation_random(nothing, flags).values())).all()
         assert np.isnan(metrics.point_adjusted_f1(nothing, flags))
 
 
@@ -248,7 +243,6 @@ def test_everything_anomalous():
     [
         metrics.range_metrics,
         metrics.affiliation_metrics,
-        metrics.affiliation_random,
         metrics.point_adjusted_f1,
     ],
 )
@@ -268,13 +262,6 @@ def test_bad_marks(metric):
         metric([[0, 1, 0]], good)
     with pytest.raises(ValueError, match=r"`labels` must have shape \(points,\)"):
         metric([], [])
-
-
-def test_other_bad_arguments():
-    with pytest.raises(ValueError, match="`repeats` must be a positive integer"):
-        metrics.affiliation_random([0, 1], [0, 1], repeats=0)
-    with pytest.raises(ValueError, match="`seed` must be"):
-        metrics.affiliation_random([0, 1], [0, 1], seed=-1)
 
 
 def test_series_and_lists_do_as_well_as_arrays():

@@ -39,11 +39,11 @@ def test_the_names_and_nothing_but_floats(scores):
 
 def test_the_same_values_as_one_by_one(scores):
     flags = scores > 0.9
-    result = study_metrics(LABELS, scores, 0.9, window=20)
+    result = study_metrics(LABELS, scores, 0.9)
     events = metrics.event_metrics(LABELS, flags)
     expected = {
         **metrics.point_metrics(LABELS, scores, 0.9),
-        **volume_metrics(LABELS, scores, window=20),
+        **volume_metrics(LABELS, scores),
         "points": 5000,
         "flags": flags.sum(),
         "events": 4,
@@ -56,7 +56,7 @@ def test_the_same_values_as_one_by_one(scores):
         "range_precision": metrics.range_metrics(LABELS, flags)["precision"],
         "affiliation_precision": metrics.affiliation_metrics(LABELS, flags)["precision"],
         "affiliation_recall": metrics.affiliation_metrics(LABELS, flags)["recall"],
-        "affiliation_random_recall": metrics.affiliation_random(LABELS, flags)["recall"],
+        "affiliation_random_recall": metrics.affiliation_metrics(LABELS, flags)["random_recall"],
         "false_alarms_per_1000": metrics.false_alarms_per_1000(LABELS, flags),
         "point_adjusted_f1": metrics.point_adjusted_f1(LABELS, flags),
     }
@@ -158,5 +158,3 @@ def test_bad_input(scores):
         study_metrics(scores, scores, 0.9)
     with pytest.raises(ValueError, match="`scores` must hold a number"):
         study_metrics([0, 1], [np.nan, np.nan], 0.9)
-    with pytest.raises(ValueError, match="`window` must be"):
-        study_metrics(LABELS, scores, 0.9, window=None)
