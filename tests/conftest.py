@@ -110,6 +110,15 @@ def save(course):
     return save
 
 
+@pytest.fixture(scope="session")
+def in_kernel():
+    """A function that executes source in one kernel, which all trials of solutions share."""
+    import exercise_checks  # and with it Jupyter, which most tests can do without
+
+    with exercise_checks.kernel(notebooks.COURSE / "solutions") as execute:
+        yield execute
+
+
 # Tests train in Keras only where training in Keras is the point, and not at all where the slow ones
 # are left out. Elsewhere they train in NumPy, which takes the same steps (`tests/numpy_lstm`
 # compares them) in a fraction of the time. Who sets LIB_TRAINER decides for all tests:
