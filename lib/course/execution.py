@@ -14,6 +14,9 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 
+# Whoever imports nbformat would wait a second for a parser of addresses, which no notebook needs.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 
 def take_one_thread():
     """Let what is imported from now on compute on one thread, unless the user said otherwise."""
