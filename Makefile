@@ -16,7 +16,7 @@ test: $(READY)  ## everything a maintainer needs to know: style, units, docstrin
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/lint-imports --no-logo
-	env -u LIB_TRAINER $(RUN) -m pytest
+	env -u LIB_TRAINER -u PYTHONDONTWRITEBYTECODE $(RUN) -m pytest
 
 test-backends: $(BACKENDS)/.ready  ## networks on TensorFlow, JAX and PyTorch, in .venv-backends
 	$(BACKENDS)/bin/python tests/across_backends.py

@@ -216,19 +216,11 @@ def _report(results):
 
 
 def main(words=None):
-    """Run one command; return its exit code.
+    """Run one command, by default that of the process; return its exit code.
 
-    Parameters
-    ----------
-    words : list of str, optional
-        The command line; by default that of the process.
-
-    Returns
-    -------
-    int
-        0 if all is well, 1 if a notebook failed or something is missing, 2 for a request that
-        cannot be carried out, 130 after Ctrl-C, 141 if the program that read the
-        output has ended, as `head` does (but `watch` says so, and ends with 2).
+    That is 0 if all is well, 1 if a notebook failed or something is missing, 2 for a request that
+    cannot be carried out, 130 after Ctrl-C, 141 if the program that read the output has ended, as
+    `head` does (but `watch` says so, and ends with 2).
     """
     words = sys.argv[1:] if words is None else [str(word) for word in words]
     try:

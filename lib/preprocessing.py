@@ -6,7 +6,7 @@ of what there is to learn from.
 
 import numpy as np
 import pandas as pd
-from scipy import signal
+import scipy
 
 from lib.errors import choice
 
@@ -273,12 +273,13 @@ def autocorrelation(series):
         raise ValueError(f"`series` must have at least 3 rows. Received: {len(series)}")
     longest = len(series) // 3
     values = series.reset_index(drop=True).interpolate(limit_direction="both").fillna(0.0)
-    values = signal.detrend(values.to_numpy(dtype=float), axis=0)
+    values = scipy.signal.detrend(values.to_numpy(dtype=float), axis=0)
     spread = values.std(axis=0)
     values = values[:, spread > 1e-9 * max(1.0, np.abs(series.max()).max())]
     total = np.zeros(longest + 1)
     for column in values.T:
-        whole = signal.correlate(column, column, method="fft")[len(column) - 1 :][: longest + 1]
+        whole = scipy.signal.correlate(column, column, method="fft")
+        whole = whole[len(column) - 1 :][: longest + 1]
         # Fewer pairs at a longer lag: each sum is divided by their number.
         unbiased = whole / (len(column) - np.arange(longest + 1))
         total += unbiased / unbiased[0] / values.shape[1]
@@ -306,7 +307,7 @@ def autocorrelation_period(series):
     curve = autocorrelation(series).to_numpy()
     first_negative = int(np.argmax(curve < 0)) or len(curve)
     error = np.sqrt((1 + 2 * np.square(curve[1:first_negative]).sum()) / len(series))
-    peaks, _ = signal.find_peaks(curve, prominence=max(0.1, 8 * error), height=2 * error)
+    peaks, _ = scipy.signal.find_peaks(curve, prominence=max(0.1, 8 * error), height=2 * error)
     if not len(peaks):
         return 0
     high = peaks[curve[peaks] >= 0.8 * curve[peaks].max()]

@@ -110,6 +110,15 @@ def save(course):
     return save
 
 
+@pytest.fixture(scope="session")
+def in_kernel():
+    """A function that executes source in one kernel, which all trials of solutions share."""
+    import exercise_checks  # and with it Jupyter, which most tests can do without
+
+    with exercise_checks.kernel(notebooks.COURSE / "solutions") as execute:
+        yield execute
+
+
 # Tests train in Keras only where training in Keras is the point, and not at all where the slow ones
 # are left out. Elsewhere they train in NumPy, which takes the same steps (`tests/numpy_lstm`
 # compares them) in a fraction of the time. Who sets LIB_TRAINER decides for all tests:
@@ -122,6 +131,8 @@ TRAIN_IN_KERAS = (
     "tests/numpy_lstm/",
     "tests/test_",
 )
+# These train most. What Keras printed in them comes out of NumPy within the tolerance of the cells.
+IN_NUMPY = tuple(f"notebooks/{number}_" for number in ("01", "03", "04", "06"))
 
 
 def is_quick(config):
@@ -138,6 +149,7 @@ def pytest_configure(config):
 def pytest_runtest_setup(item):
     """Choose who trains, before a fixture or a kernel starts."""
     in_keras = item.nodeid.startswith(TRAIN_IN_KERAS) and not is_quick(item.config)
+    in_keras = in_keras and not item.nodeid.startswith(IN_NUMPY)
     os.environ["LIB_TRAINER"] = ASKED or ("keras" if in_keras else "numpy")
 
 

@@ -15,7 +15,6 @@ NAMES = sorted(
     if path.name not in ("__init__.py", "__main__.py")
 )
 NEED_A_NETWORK = ("lib.backend", "lib.models", "lib.training", "lib.numpy_lstm.", "lib.detectors.")
-NEED_A_NETWORK += ("lib.study.configurations", "lib.study.grid", "lib.study.run")
 
 
 def run(code):

@@ -14,16 +14,8 @@ NUMBER = re.compile(r"(?<![\w.])[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 def agree(printed, stored, tolerance):
     """Return whether two printed texts differ in nothing but numbers within a tolerance.
 
-    Parameters
-    ----------
-    printed, stored : str
-    tolerance : float
-        Allowed difference, as a share of the stored number. One unit of the last printed digit
-        is allowed as well, because both are rounded.
-
-    Returns
-    -------
-    bool
+    It is a share of the stored number. One unit of the last printed digit is allowed as well,
+    because both are rounded.
 
     Examples
     --------
@@ -54,17 +46,7 @@ def _close(printed, stored, tolerance):
 
 
 def with_tolerance(compare_outputs):
-    """Return nbval's comparison of a cell, made to respect the tolerance of the cell.
-
-    Parameters
-    ----------
-    compare_outputs : callable
-        The method of nbval's cell.
-
-    Returns
-    -------
-    callable
-    """
+    """Return the method with which nbval compares a cell, made to respect the cell's tolerance."""
 
     def compare(cell, test, ref, skip_compare=None):
         tolerance = cell.cell.metadata.get("tolerance", 0)

@@ -58,13 +58,7 @@ def hidden(source):
 
 
 def check(namespace, encoded):
-    """Make a check that `hidden` encoded; it sees the names of the notebook and changes none.
-
-    Parameters
-    ----------
-    namespace : dict
-        The `globals()` of the notebook.
-    encoded : str
+    """Make a check that `hidden` encoded; it sees the `globals()` of a notebook and changes none.
 
     Raises
     ------
@@ -80,15 +74,6 @@ def check(namespace, encoded):
 
 def questions(course):
     r"""Return the questions that the list of a course notebook asks: number -> text.
-
-    Parameters
-    ----------
-    course : dict
-        The notebook, as `lib.course.notebooks.read` returns it.
-
-    Returns
-    -------
-    dict of int to str
 
     Examples
     --------
@@ -107,21 +92,10 @@ def questions(course):
 def exercise(solution, name, asked=None):
     """Return the exercise notebook that belongs to a solution notebook.
 
-    Parameters
-    ----------
-    solution : dict
-        The notebook, as `lib.course.notebooks.read` returns it.
-    name : str
-        Its file name, for the note to the reader.
-    asked : dict of int to str, optional
-        What `questions` returns for the course notebook.
-
-    Returns
-    -------
-    dict
-        The same cells under the same ids, without outputs and with stubs for the solutions;
-        Markdown cells tagged `solution` are left out, and the first cell ends in a note. Below
-        each heading stands its question; checks are encoded, and folded away.
+    It has the same cells under the same ids, without outputs and with stubs for the solutions;
+    Markdown cells tagged `solution` are left out, and the first cell ends in a note with the file
+    `name`. Below each heading stands its question, as `questions` found it in the course notebook;
+    checks are encoded, and folded away.
 
     Raises
     ------
@@ -178,19 +152,9 @@ def _ask(heading, asked):
 
 
 def changes(folder=notebooks.COURSE, words=()):
-    """Return what has to change in `exercises/` so that it fits `solutions/`.
+    """Return what has to change in `exercises/` so that it fits `solutions/`: path -> bytes.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder of the course.
-    words : list of str
-        Numbers, names or paths of notebooks; all of them for none.
-
-    Returns
-    -------
-    dict
-        Path of an exercise notebook -> its bytes.
+    `words` are numbers, names or paths of notebooks; none means all of them.
 
     Raises
     ------
@@ -208,12 +172,7 @@ def changes(folder=notebooks.COURSE, words=()):
 
 
 def apply(changed):
-    """Write exercise notebooks, each in one step.
-
-    Parameters
-    ----------
-    changed : dict
-        What `changes` returned.
+    """Write the exercise notebooks that `changes` returned, each in one step.
 
     Raises
     ------
@@ -221,7 +180,8 @@ def apply(changed):
         If one of them holds the work of a learner; nothing is then written.
     """
     for path in changed:
-        if path.exists() and _is_worked_on(notebooks.read(path)):
+        before = notebooks.read(path)["cells"] if path.exists() else []
+        if any(cell.get("execution_count") for cell in before):
             raise notebooks.NotebookError(
                 f"{path} holds somebody's work: cells of it were run. Save it under another name, "
                 "remove it, and try again."
@@ -229,7 +189,3 @@ def apply(changed):
     for path, data in changed.items():
         path.parent.mkdir(exist_ok=True)
         outputs.write(path, data)
-
-
-def _is_worked_on(content):
-    return any(cell.get("execution_count") for cell in content["cells"])

@@ -25,19 +25,8 @@ def sources_hash(content, lib=LIB):
     """Return the SHA-256 of everything in this project that the outputs of a notebook depend on.
 
     These are its code cells, the modules of `lib` that they import and those that these import
-    in turn, and the checksums of the data. Prose may change without making a notebook stale.
-
-    Parameters
-    ----------
-    content : dict
-        The notebook, as `lib.course.notebooks.read` returns it.
-    lib : pathlib.Path
-        Folder of the package; `data/SHA256SUMS` lies beside it.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits, the same on every system and version of Python.
+    in turn, and the checksums of the data, beside the folder `lib`. Prose may change without
+    making a notebook stale. The digits are the same on every system and version of Python.
     """
     cells = [text(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code"]
     digest = hashlib.sha256()
@@ -53,17 +42,7 @@ def sources_hash(content, lib=LIB):
 def modules_hash(sources, lib=LIB, *, without=()):
     """Return the SHA-256 of all modules of `lib` that pieces of source import, directly or not.
 
-    Parameters
-    ----------
-    sources : list of str
-    lib : pathlib.Path
-    without : tuple of str
-        Modules and packages that are left out.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
+    Those `without`, modules or packages, are left out.
     """
     digest = hashlib.sha256()
     for name, path in sorted(lib_modules(sources, lib).items()):
@@ -116,17 +95,9 @@ def _tree(node):
 
 
 def lib_modules(sources, lib=LIB):
-    """Return all modules of `lib` that pieces of source import, directly or not.
+    """Return all modules of `lib` that pieces of source import, directly or not: name -> path.
 
-    Parameters
-    ----------
-    sources : list of str
-    lib : pathlib.Path
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        From dotted names below `lib` to files; a package's name stands for its `__init__.py`.
+    A name is dotted, below `lib`; that of a package stands for its `__init__.py`.
 
     Examples
     --------

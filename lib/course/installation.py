@@ -14,13 +14,9 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 def packages(distribution=DISTRIBUTION):
-    """Return what `pip check` says about the packages that this project needs.
+    """Return what `pip check` says about the packages that this project needs, and no others.
 
-    Returns
-    -------
-    list of str
-        One line for each package that is missing or has another version, and the command that
-        installs what is needed. Empty if all is well. Packages of other projects do not count.
+    That is a line for each that is missing or has another version, and the command that helps.
     """
     install = f'"{sys.executable}" -m pip install --editable "{DATA.parent}"'
     try:

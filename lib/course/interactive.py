@@ -14,23 +14,13 @@ def slider(draw, values, label):
     draw : callable
         Draws, and shows, the figure for one of the values.
     values : sequence of float
-        The stops of the slider.
+        The stops of the slider, two or more; else a ValueError is raised.
     label : str
 
     Returns
     -------
     ipywidgets.interactive or None
         As the last line of a cell, Jupyter shows it. Its first child is the slider.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two values.
-
-    Examples
-    --------
-    >>> os.environ["LIB_PROGRESS"] = "0"
-    >>> slider(print, [1.0, 2.0], "threshold")
     """
     if len(values) < 2:
         raise ValueError(f"`values` must hold two numbers or more. Received: {len(values)}")
@@ -60,11 +50,6 @@ def growing(draw):
     -------
     callable
         Takes the values, draws, and puts the new figure in the place of the one before.
-
-    Examples
-    --------
-    >>> os.environ["LIB_PROGRESS"] = "0"
-    >>> growing(print)("a figure")
     """
     if os.environ.get("LIB_PROGRESS") == "0":
         return lambda *values: None

@@ -55,13 +55,7 @@ def text(value):
 
 
 def read(path):
-    """Return the content of a notebook file as nested dicts and lists.
-
-    Raises
-    ------
-    NotebookError
-        If it is not a notebook.
-    """
+    """Return the content of a notebook file as nested dicts and lists, or raise NotebookError."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         content["cells"], content["metadata"]  # every notebook has these two
@@ -71,13 +65,7 @@ def read(path):
 
 
 def to_bytes(content):
-    """Return a notebook in the form in which it is kept: checked, one newline at its end.
-
-    Raises
-    ------
-    nbformat.ValidationError
-        If it is not a valid notebook.
-    """
+    """Return a notebook in the form in which it is kept: checked, one newline at its end."""
     import nbformat  # slow to import, and `list` needs to answer at once
 
     content = nbformat.reads(nbformat.writes(nbformat.from_dict(content)), nbformat.NO_CONVERT)
@@ -151,11 +139,10 @@ def put_into_readme(readme, table):
     'before\n<!-- notebooks:start -->\nnew\n<!-- notebooks:end -->\n'
     """
     start, end = README_MARKS
-    before, mark, rest = readme.partition(start)
-    _, other_mark, after = rest.partition(end)
-    if not (mark and other_mark):
+    made, count = re.subn(f"(?s){start}.*{end}", lambda _: f"{start}\n{table}\n{end}", readme)
+    if not count:
         raise NotebookError(f"README.md must contain {start} and, after it, {end}.")
-    return f"{before}{start}\n{table}\n{end}{after}"
+    return made
 
 
 def columns(rows):

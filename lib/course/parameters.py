@@ -27,22 +27,9 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a notebook; its type is the type of its default.
+    """One parameter of a notebook, as `notebooks/parameters.toml` explains it.
 
-    Parameters
-    ----------
-    name : str
-        Name of the variable in the notebook's parameters cell.
-    default : int, float, bool or str
-        Value in the stored notebook.
-    help : str
-        One line for `python -m lib list 05`.
-    minimum, maximum : int or float
-        Accepted range, both ends included. Every number has one.
-    choices : sequence of str
-        For a text: the accepted values, if they are few.
-    series : bool
-        For a text: it is the name of a shipped series or the path of a CSV file.
+    Its type is the type of its default.
 
     Examples
     --------
@@ -88,8 +75,9 @@ Received: window='60'
         # To Python, True is an integer; to a reader of "window=True", it is a mistake.
         has_type = isinstance(value, KINDS[kind][0]) and isinstance(value, bool) <= (kind is bool)
         if not (has_type and self._is_allowed(value)):
-            message = f"`{self.name}` must be {self.accepts}. Received: {self.name}={value!r}"
-            raise ParameterError(message)
+            raise ParameterError(
+                f"`{self.name}` must be {self.accepts}. Received: {self.name}={value!r}"
+            )
         return kind(value)
 
     def parse(self, text):
@@ -128,18 +116,11 @@ def _shipped():
 
 
 class Settings(SimpleNamespace):
-    """The checked values of one run, as attributes.
+    """The checked values of one run, as attributes; `changed` are those that are no default."""
 
-    Examples
-    --------
-    >>> settings = Settings({"window": 60}, {"window": 30})
-    >>> settings.window, settings.is_default, settings.changed
-    (60, False, {'window': 60})
-    """
-
-    def __init__(self, values, defaults):
+    def __init__(self, values, known):
         super().__init__(**values)
-        self.changed = {name: v for name, v in values.items() if v != defaults[name]}
+        self.changed = {name: v for name, v in values.items() if v != known[name].default}
 
     @property
     def is_default(self):
@@ -149,13 +130,7 @@ class Settings(SimpleNamespace):
 
 @cache
 def specifications():
-    """Return what every notebook accepts, as `notebooks/parameters.toml` says it.
-
-    Returns
-    -------
-    dict
-        Name of a notebook -> name of a parameter -> `Parameter`.
-    """
+    """Return what `notebooks/parameters.toml` says: notebook -> name -> `Parameter`."""
     path = notebooks.COURSE / "parameters.toml"
     tables = tomllib.loads(path.read_text(encoding="utf-8"))
     shared = tables.pop("shared")
@@ -201,19 +176,9 @@ Did you mean 'window'? There are: csv, ...
 
 
 def check(notebook, namespace):
-    """Check the parameters that a notebook is about to use.
+    """Return the `Settings` that a notebook, named without `.ipynb`, is about to use.
 
-    Parameters
-    ----------
-    notebook : str
-        Name of the notebook, without `.ipynb`.
-    namespace : dict
-        The notebook's `globals()`, just after its parameters cell.
-
-    Returns
-    -------
-    Settings
-        The values, in the types of the specification.
+    `namespace` is its `globals()`, just after its parameters cell.
 
     Raises
     ------
@@ -236,12 +201,10 @@ def check(notebook, namespace):
         )
     for name in _injected(namespace.get("In", ())):
         find(notebook, name)
-    values = {}
-    for name, parameter in specification(notebook).items():
-        if name not in namespace:
-            raise ParameterError(f"`{name}` is missing in the parameters cell of {notebook}.")
-        values[name] = parameter.check(namespace[name])
-    return Settings(values, {name: p.default for name, p in specification(notebook).items()})
+    known = specification(notebook)
+    if missing := known.keys() - namespace.keys():
+        raise ParameterError(f"`{min(missing)}` is missing in the parameters cell of {notebook}.")
+    return Settings({name: one.check(namespace[name]) for name, one in known.items()}, known)
 
 
 def _injected(history):

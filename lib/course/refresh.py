@@ -24,23 +24,10 @@ def refresh_course(chosen, everything=False, output="build", jobs=None):
 
 
 def refresh(chosen, everything=False, output="build", jobs=None):
-    """Execute the stale notebooks and store them, stamped and without noise.
+    """Execute those of the notebooks that are stale, or `everything`, and store them, stamped.
 
-    Parameters
-    ----------
-    chosen : list of Notebook
-        The notebooks to look at.
-    everything : bool, default=False
-        Execute also those that are fresh.
-    output : str or pathlib.Path
-        Where they are executed; a notebook that fails is kept there, and the stored one stays.
-    jobs : int, optional
-        Notebooks at a time; by default the number of cores.
-
-    Returns
-    -------
-    list of Result
-        One for each notebook that was executed.
+    They are executed in `output`; a notebook that fails is kept there, and the stored one stays.
+    Returns a `Result` for each notebook that was executed.
 
     Raises
     ------

@@ -8,7 +8,6 @@ setting of the kind's own. All networks have as many parameters as the LSTM auto
 import functools
 import itertools
 
-from lib import models
 from lib.detectors import KINDS
 
 UNITS, LATENT, KERNEL = 64, 32, 5
@@ -151,6 +150,8 @@ def widths(kind, window, n_features, patch, horizon=0):
     >>> widths("dense_autoencoder", 130, 1, 10)
     {'units': (95,), 'latent': 32}
     """
+    from lib import models  # and with it Keras, which other kinds do without
+
     own = {"units": UNITS, "latent": LATENT, "patch": patch}
     if kind in ("lstm_autoencoder", "lstm_combined"):
         return own

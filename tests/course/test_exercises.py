@@ -22,9 +22,8 @@ def test_rule(solution, rule):
 
 
 @pytest.mark.parametrize("solution", SOLUTIONS, ids=NAMES)
-def test_checks_tell_nothing_from_wrong_from_right(solution):
-    content = notebooks.read(solution.path)
-    assert exercise_checks.trial(content, solution.path.parent) == []
+def test_checks_tell_nothing_from_wrong_from_right(solution, in_kernel):
+    assert exercise_checks.trial(notebooks.read(solution.path), in_kernel) == []
 
 
 def test_exercises_are_what_the_command_makes():
@@ -176,11 +175,17 @@ def test_solution_without_a_course_notebook_is_caught(solved, save_solution):
     assert "there is no course notebook 91_lonely.ipynb" in str(exercise_checks.problems(path))
 
 
-def test_trial_of_a_good_notebook_finds_nothing(solved, tmp_path):
-    assert exercise_checks.trial(solved, tmp_path) == []
+def test_trial_of_a_good_notebook_finds_nothing(solved, in_kernel):
+    assert exercise_checks.trial(solved, in_kernel) == []
 
 
-def test_trial_finds_every_kind_of_bad_check(solved, tmp_path):
+def test_a_trial_begins_with_no_names_of_an_earlier_one(solved, in_kernel):
+    in_kernel("left_over = 1")
+    solved["cells"][1]["source"] += '\nassert "left_over" not in globals()'
+    assert exercise_checks.trial(solved, in_kernel) == []
+
+
+def test_trial_finds_every_kind_of_bad_check(solved, in_kernel):
     """One kernel over a notebook in which everything is wrong that only running it can tell."""
     solved["cells"] += copy.deepcopy([*exercise(4, "More."), *exercise(5, "More."), code("1 / 0")])
     solutions, checks = tagged(solved, "solution"), tagged(solved, "check")
@@ -191,7 +196,7 @@ def test_trial_finds_every_kind_of_bad_check(solved, tmp_path):
     solutions[2]["outputs"] = [stdout("11\n")]
     solutions[3]["metadata"]["stub"] = "answer ="
     checks[4]["source"] = "raise ValueError('not solved yet, started from')"
-    found = exercise_checks.trial(solved, tmp_path)
+    found = exercise_checks.trial(solved, in_kernel)
     expected = [
         "exercise 1, unsolved: not 'not solved yet', but NotYet: no",
         "exercise 1, wrong (answer = start + 0): not 'NotYet: started from', but NotYet: no",
@@ -215,7 +220,7 @@ def test_trial_finds_every_kind_of_bad_check(solved, tmp_path):
         assert problem.startswith(beginning)
 
 
-def test_attempts_know_nothing_of_each_other(solved, tmp_path):
+def test_attempts_know_nothing_of_each_other(solved, in_kernel):
     """A name that a mistake leaves behind must not help a later attempt."""
     checks = tagged(solved, "check")
     checks[0]["metadata"]["wrong"][0]["code"] += "\nhelper = 1"
@@ -223,7 +228,7 @@ def test_attempts_know_nothing_of_each_other(solved, tmp_path):
     checks[1]["source"] += (
         '\nassert "helper" not in globals() and start == 10 and "In" in globals()'
     )
-    assert exercise_checks.trial(solved, tmp_path) == []
+    assert exercise_checks.trial(solved, in_kernel) == []
 
 
 def run_command(course, *words):

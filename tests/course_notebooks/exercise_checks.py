@@ -1,8 +1,8 @@
 """What every solution notebook promises: rules on its cells, and a trial of its checks.
 
 A rule takes the content of a notebook and its path, and returns a list of problems in words, as
-in `notebook_checks.py`, many of whose rules hold here as well. `trial` starts a kernel and plays
-the learner: one who has not begun, one who makes each of the usual mistakes, one who is right.
+in `notebook_checks.py`, many of whose rules hold here as well. `trial` plays the learner in a
+kernel: one who has not begun, one who makes each of the usual mistakes, one who is right.
 What the right one sees is compared with what is stored, as nbval compares it.
 
 The contract
@@ -32,6 +32,14 @@ from lib.course.notebooks import text
 
 HEADING = re.compile(r"(?m)^## Exercise (\d+)\. (.+)$")
 UNSOLVED = "not solved yet"
+# One kernel serves many notebooks: each begins with the names, and the Keras, of a fresh one.
+BEGIN = """
+vars(__import__("builtins")).setdefault("beginning", dict(globals()))
+if (module := __import__("sys").modules.get("keras")) is not None:
+    module.utils.clear_session()
+globals().clear()
+globals().update(beginning)
+"""
 REMEMBER = "__import__('builtins').remembered = dict(globals())"
 RESTORE = "globals().clear(); globals().update(remembered)"
 
@@ -184,18 +192,18 @@ def kernel(folder):
             manager.shutdown_kernel(now=True)
 
 
-def trial(notebook, folder):
+def trial(notebook, execute):
     """Solve every exercise not at all, wrongly and rightly; return what did not go as promised."""
     problems, number, solution = [], 0, None
-    with kernel(folder) as execute:
-        for cell in code_cells(notebook):
-            if "solution" in tags(cell):
-                number, solution = number + 1, cell
-            elif "check" in tags(cell):
-                found = _attempts(execute, solution, cell)
-                problems += [f"exercise {number}, {problem}" for problem in found]
-            elif error := _as_stored(execute, cell):
-                problems.append(f"after exercise {number}: {error}")
+    assert execute(BEGIN) is None
+    for cell in code_cells(notebook):
+        if "solution" in tags(cell):
+            number, solution = number + 1, cell
+        elif "check" in tags(cell):
+            found = _attempts(execute, solution, cell)
+            problems += [f"exercise {number}, {problem}" for problem in found]
+        elif error := _as_stored(execute, cell):
+            problems.append(f"after exercise {number}: {error}")
     return problems
 
 

@@ -48,5 +48,5 @@ def test_every_check_has_praised_the_stored_solution():
 
 
 @pytest.mark.slow
-def test_checks_tell_nothing_from_wrong_from_right():
-    assert exercise_checks.trial(notebooks.read(SOLUTION), SOLUTION.parent) == []
+def test_checks_tell_nothing_from_wrong_from_right(in_kernel):
+    assert exercise_checks.trial(notebooks.read(SOLUTION), in_kernel) == []

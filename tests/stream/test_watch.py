@@ -20,6 +20,7 @@ import stub_watch
 from places import ROOT
 
 from lib import faults
+from lib.__main__ import main
 from lib.errors import ParameterError
 from lib.stream import row_parser
 from lib.stream.detection import Stream, sensors_of
@@ -99,6 +100,26 @@ def start():
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """The stub in the place of the detector, in this process."""
+    module = types.SimpleNamespace(Detector=stub_watch.StubDetector)
+    monkeypatch.setitem(sys.modules, "lib.detectors.detector", module)
+
+
+@pytest.fixture
+def here(stub, capfd):
+    """As `watch`, without a process: for what needs no kill, no signal and no pipe."""
+
+    def here(*words):
+        capfd.readouterr()
+        code = main(["watch", "folder", *words])
+        said = capfd.readouterr()
+        return code, said.out.splitlines(), said.err
+
+    return here
 
 
 def wait_for(condition, seconds=120):
@@ -268,17 +289,17 @@ def test_a_signal_stops_it_with_its_state_written(tmp_path, name, code, source, 
     assert json.loads((tmp_path / "state.json").read_text())["counts"]["rows"] == 30
 
 
-def test_a_last_line_without_an_end_is_scored_anew_when_it_has_grown(tmp_path):
+def test_a_last_line_without_an_end_is_scored_anew_when_it_has_grown(tmp_path, here):
     path, output = tmp_path / "rows.csv", tmp_path / "flags.jsonl"
     rows = lines_of(10)
     text = "\n".join([HEADER, *rows])
     path.write_text(text, encoding="utf-8", newline="\n")
     words = path, "--state", tmp_path / "state.json", "--output", output
-    watch(*words)
+    here(*words)
     said = records(output)
     assert [row["time"] for row in said] == [str(moment) for moment in TIMES[:10]]
     path.write_text(text + "7\n", encoding="utf-8", newline="\n")
-    watch(*words)
+    here(*words)
     assert [row["time"] for row in records(output)] == [str(moment) for moment in TIMES[:10]]
     assert records(output)[:-1] == said[:-1]
     assert records(output)[-1] != said[-1]
@@ -337,21 +358,21 @@ def fetch(url):
         return answer.read().decode()
 
 
-def test_counts_go_on_after_a_restart(tmp_path):
+def test_counts_go_on_after_a_restart(tmp_path, here):
     path = write(tmp_path / "rows.csv", TABLE)
     words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
-    assert "judged: 120 rows" in watch(*words)[2]
+    assert "judged: 120 rows" in here(*words)[2]
     write(path, [*TABLE, *lines_of(5, start=290)])
-    assert "judged: 125 rows" in watch(*words)[2]
+    assert "judged: 125 rows" in here(*words)[2]
 
 
-def test_rows_that_come_again_are_counted(tmp_path):
+def test_rows_that_come_again_are_counted(tmp_path, here):
     path = write(tmp_path / "rows.csv", TABLE[:31])
     words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
-    assert "skipped" not in watch(*words)[2]
+    assert "skipped" not in here(*words)[2]
     path.unlink()
     write(path, [HEADER, *lines_of(20, start=20)])
-    said = watch(*words)[2]
+    said = here(*words)[2]
     assert "judged: 40 rows" in said
     assert "10 skipped, not later than the last row before a restart" in said
 
@@ -388,11 +409,11 @@ def test_an_input_without_one_row_is_not_a_success(lines, code):
         ),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_error(tmp_path, monkeypatch, words, said):
+def test_what_cannot_be_done_is_one_clear_error(tmp_path, monkeypatch, words, said, here):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "nine.csv", TABLE)
     (tmp_path / "nine.csv.state").write_text("[1")
-    code, out, err = watch(*words)
+    code, out, err = here(*words)
     assert (code, out) == (2, [])
     (error,) = [line for line in err.splitlines() if line.startswith("error: ")]
     assert said in error
@@ -445,14 +466,14 @@ def test_after_nohup_a_closed_terminal_does_not_stop_it(tmp_path, start):
      ("recent", [["yesterday", [1, 2]]]), ("input", {}), ("counts", 3), ("counts", {"rows": -1}),
      ("bad", {"time": "two"}), ("header", ["time"])],
 )  # fmt: skip
-def test_a_state_of_something_else_is_refused(tmp_path, name, value):
+def test_a_state_of_something_else_is_refused(tmp_path, name, value, here):
     path, state = write(tmp_path / "rows.csv", TABLE), tmp_path / "state.json"
     words = path, "--state", state, "--output", tmp_path / "flags.jsonl"
-    watch(*words)
+    here(*words)
     said = json.loads(state.read_text())
     state.write_text(json.dumps({**said, name: value}))
     before = state.read_bytes(), (tmp_path / "flags.jsonl").read_bytes()
-    code, _, err = watch(*words)
+    code, _, err = here(*words)
     assert code == 2
     assert "error: " in err
     assert "Traceback" not in err
@@ -460,16 +481,12 @@ def test_a_state_of_something_else_is_refused(tmp_path, name, value):
 
 
 @pytest.fixture
-def inside(monkeypatch, capfd):
+def inside(stub, capfd):
     """A function that runs the stub in this process; returns the exit code and what was said."""
-    from lib.stream import watch
-
-    module = types.SimpleNamespace(Detector=stub_watch.StubDetector)
-    monkeypatch.setitem(sys.modules, "lib.detectors.detector", module)
 
     def inside(path, folder="folder", **options):
         capfd.readouterr()
-        return watch.run(folder, path, **options), capfd.readouterr().err
+        return run_watch(folder, path, **options), capfd.readouterr().err
 
     return inside
 
@@ -616,12 +633,11 @@ def test_reading_options_of_no_use_are_refused(options):
 
 @pytest.mark.parametrize("which", ["folder", "path", "output", "state"])
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "~nobody/x", "loop", "/", ""])
+@pytest.mark.usefixtures("stub")
 def test_names_that_no_file_can_have_are_one_refusal(which, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.symlink("loop", "loop")
     write(Path("rows.csv"), TABLE)
-    module = types.SimpleNamespace(Detector=stub_watch.StubDetector)
-    monkeypatch.setitem(sys.modules, "lib.detectors.detector", module)
     given = {"folder": "folder", "path": "rows.csv"} | {which: name}
     if which == "folder" and name not in ("x" * 300, "a\0b", "loop"):
         pytest.skip("the stub loads nothing")
@@ -631,14 +647,14 @@ def test_names_that_no_file_can_have_are_one_refusal(which, name, tmp_path, monk
         run_watch(**given)
 
 
-def test_an_output_that_was_replaced_is_not_cut(tmp_path):
+def test_an_output_that_was_replaced_is_not_cut(tmp_path, here):
     path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
     words = path, "--state", tmp_path / "state.json", "--output", output
-    watch(*words)
+    here(*words)
     other = tmp_path / "other"
     other.write_text("precious\n" * 5000)
     other.replace(output)
-    watch(*words)
+    here(*words)
     assert output.read_text() == "precious\n" * 5000
 
 
