@@ -242,29 +242,11 @@ def _at_place(time, place):
 
 
 def read_times(values, path, day_first, time_format, notes):
-    """Return the times of a column, each of which could be read, and their form.
+    """Return the times of a column, and the form by which `read_time` reads one more.
 
-    Parameters
-    ----------
-    values : Series of n_rows cells
-    path : pathlib.Path
-        For the error.
-    day_first : bool
-    time_format : str or None
-        As in `lib.data.read_csv`.
-    notes : list of str
-        Gets a sentence on what was taken for granted.
-
-    Returns
-    -------
-    times : Series of n_rows datetime64 or numbers
-    form : str or list of str
-        With which `read_time` reads one more.
-
-    Raises
-    ------
-    DataError
-        If a cell could not be read.
+    `day_first` and `time_format` are those of `lib.data.read_csv`; `notes` gets a sentence on what
+    was taken for granted. The times are a Series of datetime64 or of numbers. A DataError says
+    which cell could not be read.
     """
     text = values.astype("str").str.strip().where(values.notna())
     times, form = _recognised(text, day_first, time_format, notes)
@@ -371,11 +353,11 @@ def _dates(text, form, day_first, notes):
     if not form:
         forms += _forms(next(iter(cells.dropna()), ""), day_first, notes)
     for one in forms:
-        times = _unread(text)
-        for written, days in ((text, 0 * later), (cells, later)):
-            for alternative in [one] if isinstance(one, str) else one:
-                if times.count() < text.count():
-                    times = times.fillna(_strptime(written.where(times.isna()), alternative) + days)
+        times = best if form else _unread(text)
+        for alternative in [one] if isinstance(one, str) else one:
+            if times.count() < text.count():
+                found = _strptime(cells.where(times.isna()), alternative) + later
+                times = times.fillna(found)
         if times.count() > best.count():
             best, best_form = times, one
     return best, best_form
