@@ -113,22 +113,8 @@ def open_series(source, **options):
 def open_groups(source, group, **options):
     """Return the names of the series in one file, each with the `where` that reads it.
 
-    Parameters
-    ----------
-    source, **options
-        As in `open_series`.
-    group : str
-        The column that names the series of each row; "" for a file of one series.
-
-    Returns
-    -------
-    dict of str to list of str
-        `{"": [...]}` for a file of one series.
-
-    Raises
-    ------
-    OSError, ValueError
-        As `lib.data.reading.group_names`.
+    `group` is the column that names the series of each row, "" for a file of one series; all else
+    is as in `open_series`.
 
     Examples
     --------
@@ -154,12 +140,7 @@ def _given(options):
 
 
 def catalogue():
-    """List the data sets that ship with the course.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each, with the columns `name`, `title`, `rows` and `licence`.
+    """List the data sets that ship with the course: `name`, `title`, `rows` and `licence`.
 
     Examples
     --------

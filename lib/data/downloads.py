@@ -18,12 +18,7 @@ META = ("title", "rows", "unit", "licence", "citation", "train_rows")
 
 
 def entries():
-    """Return what is known of each series that can be fetched, by name.
-
-    Returns
-    -------
-    dict of dict
-        Keys of `data/downloads.toml`; what a family shares is in each of its series.
+    """Return what `data/downloads.toml` says of each series, by name, with what its family shares.
 
     Examples
     --------
@@ -89,15 +84,7 @@ def parts(entry):
 
 
 def is_right(data, part):
-    r"""Return whether bytes have the SHA-256 of a file, whichever its line ends.
-
-    Some copies of a text file end lines with `\n`, others with `\r\n`.
-
-    Parameters
-    ----------
-    data : bytes
-    part : dict
-        With `sha256`, as `parts` returns it.
+    r"""Return whether bytes have the `sha256` of a file, its lines ended by `\n` or by `\r\n`.
 
     Examples
     --------
@@ -131,24 +118,9 @@ def check(name, entry):
 
 
 def read(name):
-    """Read a series that has been fetched, but for those of UCR.
+    """Read a series that has been fetched, but for those of UCR, as `lib.data.load` describes it.
 
-    Parameters
-    ----------
-    name : str
-        One of `entries`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `lib.data.catalogue.load` describes it.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it has not been fetched; the message has the command that fetches it.
-    DataError
-        If a file is not the one it should be.
+    `check` says which errors there are.
     """
     entry = entries()[name]
     check(name, entry)

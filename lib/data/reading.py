@@ -7,24 +7,20 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_string_dtype
 
-from lib.data.cells import (
-    LARGEST,
-    ODD,
-    TRUTH,
-    bare,
-    checked_signs,
-    listed,
-    number_pattern,
-    numbers_of,
-    numeric,
-    plain,
-)
+from lib.data import cells as meaning
+from lib.data.cells import LARGEST, listed, number_pattern, numeric
 from lib.data.refusals import quoted, refuse, refuse_rows, shown
 from lib.data.table import is_data, read_table
 from lib.data.times import as_index, check_order, check_time_format, read_times
 from lib.errors import did_you_mean
 
 JOINED = ("first", "last", "mean", "sum", "min", "max", "count")  # what equal times become
+REMEDIES = {  # for a cell that is no number, the first that fits
+    r"[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})": "thousands=','",
+    r"[-+]?\d{1,3}(\.\d{3})+,\d*": "decimal=',' and thousands='.'",
+    r"[-+]?[1-9]\d{0,2},\d{3}": "thousands=',' or decimal=',', whichever it means",
+    r"[-+]?\d*,\d+": "decimal=','",
+}
 TAGS = 50  # more values than these in a column are no names of sensors
 
 
@@ -135,7 +131,7 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     """
     path = Path(path)
     _check_options(time, repeated, time_format, tag, value)
-    decimal, thousands = checked_signs(decimal, thousands, "auto")
+    decimal, thousands = meaning.checked_signs(decimal, thousands, "auto")
     table, sign, dropped = _table(
         path, separator, time, tag, where, decimal, thousands, missing, skip_rows, names
     )
@@ -219,7 +215,7 @@ def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_
     layout = {"skip_rows": skip_rows, "names": None if names is None else listed(names)}
     if time:  # one name with a comma in it, or several
         layout["find"] = [listed(time, [time]), listed(time)]
-    table = read_table(path, separator, text=text, missing=listed(missing), **layout)
+    table = read_table(path, separator, text, missing=listed(missing), **layout)
     notes = table.attrs["notes"]
     table, dropped = _only(table, where, path, notes)
     for name in table.columns.difference([tag]):
@@ -227,16 +223,16 @@ def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_
     if decimal == "auto" and sign == ",":
         notes.append(f"The decimal sign is {sign!r}, as in the cells.")
     if sign != "." or thousands:
-        table = _convert(table, sign, thousands, numbers_of(listed(missing)))
+        table = _convert(table, sign, thousands, meaning.numbers_of(listed(missing)))
     table.attrs["notes"] = notes
     return table, sign, dropped
 
 
 def _bare_numbers(cells, sign, thousands):
     """Return a column without the signs around its numbers, as numbers where it holds no more."""
-    if not is_string_dtype(cells) or not cells.str.contains(ODD).any():
+    if not is_string_dtype(cells) or not cells.str.contains(meaning.ODD).any():
         return cells
-    plain_cells = cells.map(bare, na_action="ignore")
+    plain_cells = cells.map(meaning.bare, na_action="ignore")
     fits = plain_cells.str.fullmatch(number_pattern(sign, thousands)).fillna(False)
     if sign == "." and not thousands and fits[cells.notna()].all():
         return numeric(plain_cells)
@@ -246,27 +242,15 @@ def _bare_numbers(cells, sign, thousands):
 def group_names(path, group, *, separator=",", skip_rows=None, names=None, where=()):
     """Return the names of the series that stand in one file, one below or between the other.
 
-    Parameters
-    ----------
-    path, separator, skip_rows, names, where
-        As in `read_csv`.
-    group : str
-        The column that says which series a row belongs to.
-
-    Returns
-    -------
-    list of str
-        Its values, in the order of the file; `read_csv` reads one with `where="<group>=<name>"`.
-
-    Raises
-    ------
-    OSError, ValueError
-        As `read_csv`; and if the column is empty in a row, or holds one value, or more than 50.
+    `group` is the column that says which series a row belongs to, all else is as in `read_csv`. The
+    names stand in the order of the file; `read_csv` reads one with `where="<group>=<name>"`. They
+    are refused if one is missing, or if they are not 2 to 50.
     """
     path = Path(path)
     names = None if names is None else listed(names)
-    table = read_table(path, separator, text=lambda names, *_: names, skip_rows=skip_rows,
-                       names=names, find=[[group]])  # fmt: skip
+    table = read_table(
+        path, separator, lambda names, *_: names, skip_rows=skip_rows, names=names, find=[[group]]
+    )
     (group,) = _require([group], table.columns, path)
     table, _ = _only(table, where, path, [])
     refuse_rows(table[group].isna(), table[group], path, "name a series in each line")
@@ -347,15 +331,14 @@ def _time_columns(time, columns, path, header=()):
 def _joined(table, clock):
     """Return the cells of the columns of time, joined by a blank, as one column of text."""
     first, *more = (table[name].astype("str").str.strip() for name in clock)
-    for part in more:
-        first = first.str.cat(part, sep=" ")
+    cells = first.str.cat(more, sep=" ") if more else first
     # A missing part leaves the whole missing.
-    return first.where(table[clock].notna().all(axis=1)).rename(" ".join(clock))
+    return cells.where(table[clock].notna().all(axis=1)).rename(" ".join(clock))
 
 
 def _decimal_of(rows):
     """Return the decimal sign that the cells of these rows show."""
-    cells = [bare(cell).replace(" ", "") for row in rows for cell in row]
+    cells = [meaning.bare(cell).replace(" ", "") for row in rows for cell in row]
     commas = [cell for cell in cells if re.fullmatch(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?", cell)]
     # "1,234" alone may be a thousand as well.
     sure = any(not re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell) for cell in commas)
@@ -373,7 +356,7 @@ def _convert(table, decimal, thousands, absent):
         fits = cells.str.fullmatch(pattern).fillna(False).astype(bool)
         if not fits.any() or fits.sum() < 0.5 * cells.notna().sum():
             continue
-        numbers = numeric(cells[fits].map(lambda cell: plain(cell, decimal, thousands)))
+        numbers = numeric(cells[fits].map(lambda cell: meaning.plain(cell, decimal, thousands)))
         is_whole = fits[cells.notna()].all()
         numbers = numbers.mask(numbers.isin(absent)).reindex(cells.index)
         table[name] = numbers if is_whole else cells.astype(object).mask(fits, numbers)
@@ -385,19 +368,14 @@ def _choose(table, column, clock, exclude, path, header, notes):
     names = _require(listed(column or (), table.columns), table.columns, path, header)
     if column is None:
         # A column without a name is a count of rows, not a sensor.
-        without = _require(listed(exclude, table.columns), table.columns, path, header)
-        rest = [
-            name
-            for name in table
-            if name not in clock and name not in without and not name.startswith("Unnamed: ")
-        ]
+        without = {*clock, *_require(listed(exclude, table.columns), table.columns, path, header)}
+        rest = [one for one in table if one not in without and not one.startswith("Unnamed: ")]
         empty = [name for name in rest if table[name].isna().all()]
         # Numbers written with other signs are an error with a remedy, no text to leave out.
         names = [name for name in rest if _is_numeric(table[name]) or _has_commas(table[name])]
         texts = [name for name in rest if name not in names and name not in empty]
         counters = [name for name in names if _is_counter(table[name])]
-        if len(counters) == len(names):
-            counters = []
+        counters = counters if len(counters) < len(names) else []
         names = [name for name in names if name not in counters]
         for left, what in ((texts, "text"), (counters, "a counter"), (empty, "nothing")):
             if left and names:
@@ -451,7 +429,7 @@ def _columns(table, names, column, path, allow_missing, decimal, notes):
 def _numbers(values, path, allow_missing, decimal="."):
     """Return a column as float64, sure to be finite."""
     if values.dtype.kind == "O" or is_string_dtype(values):
-        values = values.map(lambda cell: TRUTH.get(str(cell).strip().lower(), cell))
+        values = values.map(lambda cell: meaning.TRUTH.get(str(cell).strip().lower(), cell))
     plain_cells = values
     if decimal == ",":  # what is text still is no number, though it may have a point
         plain_cells = values.where(~values.map(lambda cell: isinstance(cell, str)))
@@ -469,18 +447,12 @@ def _numbers(values, path, allow_missing, decimal="."):
 
 def _remedy(cell):
     """Return which option would read a cell that is no number, as a sentence."""
-    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?", cell.strip()) and cell.count(",") > 1:
-        return " Pass thousands=','."
-    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+\.\d*", cell.strip()):
-        return " Pass thousands=','."
-    if re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})+,\d*", cell.strip()):
-        return " Pass decimal=',' and thousands='.'."
-    if re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell.strip()):
-        return " Pass thousands=',' or decimal=',', whichever it means."
-    if re.fullmatch(r"[-+]?\d*,\d+", cell.strip()):
-        return " Pass decimal=','."
+    cell = cell.strip()
+    for pattern, what in REMEDIES.items():
+        if re.fullmatch(pattern, cell):
+            return f" Pass {what}."
     is_mark = len(cell) < 20 and not re.search("[0-9]", cell)
-    return f" Pass missing={cell.strip()!r} if it marks a missing reading." if is_mark else ""
+    return f" Pass missing={cell!r} if it marks a missing reading." if is_mark else ""
 
 
 def _note_markers(frame, notes):
@@ -608,7 +580,11 @@ def _wanted_tags(tags, cells, column, exclude, path, notes):
     known = sorted(set(tags))
     if column:
         return _require(listed(column, known), known, path)
-    texts = [name for name, values in cells.groupby(tags) if _is_text(values)]
+    texts = [
+        name
+        for name, values in cells.groupby(tags)
+        if values.notna().any() and not _is_numeric(values) and not _has_commas(values)
+    ]
     texts = texts if len(texts) < len(known) else []  # else the error says what they hold
     if texts:
         notes.append(f"Series left out, as they hold text: {quoted(texts)}.")
@@ -624,11 +600,6 @@ def _only_numbers(table, others, path):
     if len(numbers) != 1:
         refuse(path, "have one column of numbers, or pass `value`", quoted(numbers) or "none")
     return numbers[0]
-
-
-def _is_text(cells):
-    filled = cells.dropna()
-    return not filled.empty and not _is_numeric(filled) and not _has_commas(filled)
 
 
 def _check_gaps(index, path, max_gap):

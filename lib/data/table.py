@@ -13,11 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_string_dtype
 
-from lib.data.cells import (
-    MISSING,
-    checked_separator,
-    numeric,
-)
+from lib.data.cells import MISSING, checked_separator, numeric
 from lib.data.refusals import quoted, refuse
 from lib.data.times import MONTH
 from lib.errors import DataError, did_you_mean, whole
@@ -29,25 +25,16 @@ HEAD_BYTES = 1 << 20  # enough to tell lines of text from nonsense before readin
 _DATA = re.compile(rf"[-+(\"']*[.,]?\d.*|[-+]?inf(?:inity)?|{MONTH}[-/. ,]+\d.*", re.I | re.S)
 
 
-def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, names=None, find=()):
+def read_table(path, separator, text, *, missing=(), skip_rows=None, names=None, find=()):
     """Read the cells of a CSV file, plain or compressed as .bz2.
+
+    `separator`, `missing`, `skip_rows`, `names` and the errors are those of `lib.data.read_csv`.
 
     Parameters
     ----------
-    path : pathlib.Path
-        A UTF-8 text file with a header line. Lines that begin with "#" may stand above it, and
-        lines of units or tickers below it.
-    separator : str, default=","
-        The one character between columns, "tab", or "auto" to take it from the header.
-    text : callable or list of str, default=()
-        The columns that stay text as it stands; a callable gets all names, the cells of the header
-        rows and those of the first rows, and returns these names.
-    missing : list of str, default=()
-        Cells that mean "no reading", besides empty ones, such as "?" or "-999".
-    skip_rows : int, optional
-        The lines above the header; by default those that begin with "#".
-    names : list of str, optional
-        The names of the columns of a file without a header line.
+    text : callable
+        Gets the names of the columns, the cells of the header rows and those of the first rows;
+        returns the names of the columns that stay text as it stands.
     find : list of lists of str, default=()
         Names of one of which the header has all, wherever it stands among the first lines.
 
@@ -59,13 +46,6 @@ def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, name
         left out or taken for granted, its `attrs["layout"]` has `separator`, `encoding`, `header`
         (the cells of the header rows), `skip_rows`, `short` (whether rows have fewer cells than
         the header) and `names` (of the columns), as `lib.stream.row_parser` needs them.
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        If `path` cannot be opened as a file.
-    DataError
-        If it is too large, no UTF-8 text, empty, or no table with this separator.
     """
     sep = checked_separator(separator, "auto")
     if skip_rows is not None:
@@ -81,7 +61,7 @@ def read_table(path, separator=",", *, text=(), missing=(), skip_rows=None, name
     data = _without_empty_end(data, sep, notes)
     names, header, below, more = _header(top, path, sep, skip_rows, names)
     first = [cells for cells, _ in _split(top[below:], sep)]
-    keep = text(names, header, first) if callable(text) else text
+    keep = text(names, header, first)
     table = _parse(data, path, sep, names, below, keep, missing)
     if table.empty:
         refuse(path, "have rows of data", "a header line only")
@@ -130,14 +110,12 @@ def _without_lines(table, header, keep, notes):
         is_one = table.iloc[:, 1:].isna().all(axis=1)
         rule = first.str.fullmatch(r"[-+=*_ ]{3,}").fillna(False) & is_one
         marked = (rule | first.str.startswith("#").fillna(False)).to_numpy(bool)
-    for lines, what in (
-        (again, "Header lines"),
-        (marked & ~again, "Lines without data, such as #,"),
-    ):
-        if lines.any():
-            notes.append(f"{what} left out among the rows: {lines.sum()}.")
     if not (again | marked).any():
         return table
+    left_out = {"Header lines": again, "Lines without data, such as #,": marked & ~again}
+    for what, lines in left_out.items():
+        if lines.any():
+            notes.append(f"{what} left out among the rows: {lines.sum()}.")
     table = table[~(again | marked)].copy()
     for name in table.columns.difference(keep):
         numbers = numeric(table[name])

@@ -6,7 +6,6 @@ list of formats of `strptime`. What the whole column has shown is enough to read
 
 import datetime
 import re
-import warnings
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,9 +15,8 @@ from lib.data.cells import numeric
 from lib.data.refusals import refuse_rows
 
 MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_CLOCK = r"(?:[T ,]+(\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?)( ?[AP]M)?)?((?:Z|[-+]\d\d:?\d\d)?)"
-_DAY = re.compile(rf"(\d{{1,4}}|{MONTH})([-/. ])(\d{{1,2}}|{MONTH})\2(\d{{4}}|\d\d){_CLOCK}", re.I)
-_YEAR_OF_MONTH = re.compile(rf"({MONTH}|\d{{1,2}}|\d{{4}})[-/. ](\d{{4}}|\d\d)", re.I)
+_PART = re.compile(rf"{MONTH}|\d+", re.I)
+_CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?( ?[AP]M)?(Z|[-+]\d\d:?\d\d)?")
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 _DURATION = re.compile(r"(?:(\d+) days? ?)?(?:(\d+):)?(\d+):(\d\d(?:\.\d+)?)")
 _OFFSET = re.compile(r":\d\d([-+]\d\d:?\d\d)$")
@@ -50,12 +48,13 @@ _CLEANING = [
     (r"^\[(.*)\]$", r"\1"),
     (r"^(\d+)[年년] ?(\d+)[月월] ?(\d+)[日일]", r"\1-\2-\3"),
     (r"(\d+)[时時点시] ?(\d+)[分분](?: ?(\d+)[秒초])?", lambda found: _clock(found.groups())),
-    (r"(?:上午|오전) ?(\d[\d:]*)", r"\1 AM"),
-    (r"(?:下午|오후) ?(\d[\d:]*)", r"\1 PM"),
+    (
+        r"(上午|오전|下午|오후) ?(\d[\d:]*)",
+        lambda found: f"{found[2]} {'AM' if found[1] in '上午오전' else 'PM'}",
+    ),
     (r"^(?:Mon?|Tue|Wed|Thu|Fri?|Sat?|Sun|Di|Mi|Do|So)[a-z]*[.,]* +", ""),
     (r"(?<=\d) Uhr$", ""),
-    (r"^(.*\d) ?[-–—] \d+([-/.])\d+\2\d.*$", r"\1"),
-    (r"^(.*:\d\d) ?[-–—] \d\d?:\d\d.*$", r"\1"),
+    (r"^(.*\d) ?[-–—] (?:\d+([-/.])\d+\2\d|\d\d?:\d\d).*$", r"\1"),
     (r"^(\d{4}-\d\d-\d\d[^/]*)/\d{4}-\d\d-\d\d.*$", r"\1"),
     (r"^(\d{4}) (\d{1,2}) (\d{1,2})((?: \d{1,2})*)$", lambda found: _of_parts(found[0].split())),
     (r"^(\d{4})-(\d{3})(?!\d)", lambda found: _day(found, "%Y-%j")),
@@ -70,14 +69,14 @@ _CLEANING = [
     (r"^(\d\d?/[A-Z][a-z]+/\d{4}):", r"\1 "),
     (r"(?<=\d)_(?=\d)", " "),
     (
-        rf"^{_DATE}[T ](\d\d?)([-.])(\d\d)(?:\4(\d\d))?$",
-        lambda found: f"{found[1]} {_clock(found.group(3, 5, 6))}",
+        rf"^{_DATE}[T ](\d\d?)(?:([-.]?)(\d\d)(?:\4(\d\d))?)?$",
+        lambda found: f"{found[1]} {_clock((found[3], found[5] or '0', found[6]))}",
     ),
-    (rf"^{_DATE} (\d\d?)$", lambda found: f"{found[1]} {_clock((found[3], '0'))}"),
-    (rf"^{_DATE} (\d\d?)(\d\d)$", lambda found: f"{found[1]} {_clock(found.group(3, 4))}"),
     (r"(?<=:\d\d),(?=\d)|(?<=:\d\d[:]\d\d):(?=\d{3}$)", "."),
-    (r"(?<=\d) ?([AP])\.? ?M\.?(?![A-Z])", lambda found: f" {found[1].upper()}M"),
-    (r"(?<=:\d\d) ?([AP])$", lambda found: f" {found[1].upper()}M"),
+    (r"(?<=\d) ?([AP])(?:\.? ?M\.?(?![A-Z])|$)", lambda found: f" {found[1].upper()}M"),
+    (r"(?<![:\d])(\d\d?) ([AP]M)$", r"\1:00 \2"),
+    (r"(?<=\d)[tz](?=\d|$)", lambda found: found[0].upper()),
+    (r"(?<=:\d\d) (?:UTC|GMT)(?= \d{4}$)", ""),
     (
         r" ?(?:GMT|UTC)([-+])(\d\d?)(?::?(\d\d))?(?!\d)",
         lambda found: found[1] + _clock((found[2], found[3] or "0")),
@@ -139,7 +138,7 @@ def read_time(cell, form=None):
         is_long = len(cell) > 8 and cell.replace(".", "", 1).isdigit()
         return _of_digits(cell) if is_long else _without_zone(_iso(cell))
     if form == "counter":
-        return EPOCH + datetime.timedelta(seconds=float(_number(cell)))
+        return EPOCH + datetime.timedelta(seconds=float(_count(cell)))
     if form == "excel":
         return _unix(round((_number(cell) - EXCEL) * 86_400, 3), "s")
     if form == "unix" or (isinstance(form, str) and form in UNIX):
@@ -169,11 +168,16 @@ def _without_zone(time):
     return time.astimezone(datetime.UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
-def _number(cell):
+def _count(cell):
+    """Return a number, or the seconds of a time since the start, such as 0:20:00."""
     duration = _DURATION.fullmatch(cell)
-    if duration:
-        days, hours, minutes, seconds = (float(part or 0) for part in duration.groups())
-        return 86400 * days + 3600 * hours + 60 * minutes + seconds
+    if not duration:
+        return _number(cell)
+    days, hours, minutes, seconds = (float(part or 0) for part in duration.groups())
+    return 86400 * days + 3600 * hours + 60 * minutes + seconds
+
+
+def _number(cell):
     if not _NUMBER.fullmatch(cell) or len(cell) > 30:
         raise ValueError("no number")
     return int(cell) if cell.isdigit() else float(cell)  # exact beyond 2 ** 53
@@ -238,36 +242,16 @@ def _at_place(time, place):
 
 
 def read_times(values, path, day_first, time_format, notes):
-    """Return the times of a column, each of which could be read, and their form.
+    """Return the times of a column, and the form by which `read_time` reads one more.
 
-    Parameters
-    ----------
-    values : Series of n_rows cells
-    path : pathlib.Path
-        For the error.
-    day_first : bool
-    time_format : str or None
-        As in `lib.data.read_csv`.
-    notes : list of str
-        Gets a sentence on what was taken for granted.
-
-    Returns
-    -------
-    times : Series of n_rows datetime64 or numbers
-    form : str or list of str
-        With which `read_time` reads one more.
-
-    Raises
-    ------
-    DataError
-        If a cell could not be read.
+    `day_first` and `time_format` are those of `lib.data.read_csv`; `notes` gets a sentence on what
+    was taken for granted. The times are a Series of datetime64 or of numbers. A DataError says
+    which cell could not be read.
     """
     text = values.astype("str").str.strip().where(values.notna())
     times, form = _recognised(text, day_first, time_format, notes)
-    if times is not None and times.dtype.kind == "M":
+    if times.dtype.kind == "M":
         times = times.where(times.dt.year.between(*YEARS))
-    if times is None:
-        times = pd.Series(pd.NaT, index=text.index, dtype="datetime64[us]")
     if time_format is None:
         rule = "hold dates in one format (see also `time_format` and `day_first`)"
     else:
@@ -284,73 +268,67 @@ def read_times(values, path, day_first, time_format, notes):
         rule = "have an offset from UTC at each time or at none"
         has_clock = text.str.fullmatch(r".*:\d\d(?:\.\d+)?").fillna(False)
         refuse_rows(has_clock & offsets.isna(), values, path, rule)
-    if times.dtype.kind not in "iuf":
-        # One resolution, whichever this version of pandas would have chosen.
-        times = times.dt.as_unit("us")
     return times, form
 
 
+def _unread(text):
+    return pd.Series(pd.NaT, text.index, dtype="datetime64[us]")
+
+
 def _recognised(text, day_first, time_format, notes):
-    """Return times or a counter, NaT where a cell could not be read, None if no cell could."""
-    if time_format == "counter":
-        is_duration = text.str.fullmatch(_DURATION).fillna(False)
-        numbers = numeric(text.mask(is_duration, text[is_duration].map(_number)))
-        return numbers.where(np.isfinite(numbers.astype("float64"))), time_format
-    if time_format == "excel":
-        return _unix_times(((numeric(text) - EXCEL) * 86_400).round(3), "s")[0], time_format
-    if time_format == "unix" or time_format in UNIX:
-        return _unix_times(text, None if time_format == "unix" else time_format)
-    if time_format is not None:
-        return _in_forms(text, [time_format])
+    """Return times or a counter, NaT where a cell could not be read, and their form."""
     filled = text.dropna()
-    if not filled.empty and filled.str.fullmatch(_NUMBER).all():
-        return _times_of_numbers(text, filled, notes)
-    if not filled.empty and filled.str.fullmatch(_DURATION).all():
-        return _counter(text.map(_number, na_action="ignore"), filled, notes)
-    return _parse_times(text, day_first, notes)
-
-
-def _times_of_numbers(text, filled, notes):
-    """Read a column of numbers: dates such as 20240131, Unix times by their size, or a counter."""
-    form = _DIGITS.get(len(filled.iloc[0]))
-    if form and (filled.str.len() == len(filled.iloc[0])).all():
-        times = _strptime(text, form)
-        read = times.dropna()
-        if len(read) == len(filled) and read.dt.year.between(1900, 2100).all():
-            notes.append(f"Times such as {filled.iloc[0]} were read as {form}.")
-            return times, [form]
-    times, unit = _unix_times(text, None)
-    if times is not None:
-        notes.append(f"Times such as {filled.iloc[0]} were read as Unix time in {unit}.")
-        return times, unit
-    return _counter(numeric(text), filled, notes)
-
-
-def _counter(numbers, filled, notes):
-    """Return numbers that never fall, or never rise, as those of a counter."""
-    steps = numbers.dropna().diff().dropna()
-    if (steps >= 0).all() or (steps <= 0).all():
-        notes.append(f"Times such as {filled.iloc[0]} are a counter, no dates (see `time_format`).")
-        return numbers, "counter"
-    return None, None
-
-
-def _unix_times(text, unit):
-    """Read Unix times in a unit, or in that which their size tells; None if it tells none."""
-    numbers = numeric(text)
-    filled = numbers.dropna()
-    if unit is None:
-        fits = (u for u, (_, low) in UNIX.items() if filled.between(low, 100 * low - 1).all())
-        unit = next(fits, None)
-    if unit is None or filled.empty:
-        return None, unit
-    parts, low = UNIX[unit]
-    if numbers.dtype.kind in "iu":  # exact also beyond 2 ** 53
-        micro = numbers * (10**6 // parts) if parts <= 10**6 else numbers // (parts // 10**6)
+    form = time_format or _form_of_numbers(filled)
+    said = f"Times such as {next(iter(filled), '')}"
+    if form == "counter":
+        is_duration = text.str.fullmatch(_DURATION).fillna(False)
+        numbers = numeric(text.mask(is_duration, text[is_duration].map(_count)))
+        steps = numbers.dropna().diff().dropna()
+        if time_format:
+            return numbers.where(np.isfinite(numbers.astype("float64"))), form
+        if not ((steps >= 0).all() or (steps <= 0).all()):
+            return _unread(text), form
+        notes.append(f"{said} are a counter, no dates (see `time_format`).")
+        return numbers, form
+    if form in ("unix", "excel", *UNIX):
+        unit = _unit(numeric(filled).dropna()) if form == "unix" else form
+        if unit is None:
+            return _unread(text), form
+        times = [_time_or_none(cell, unit) for cell in text]
+        times, found = pd.Series(times, text.index, dtype="datetime64[us]"), unit
+        form = f"Unix time in {unit}"
     else:
-        micro = (numbers * (10**6 / parts)).round()
-    micro = micro.where(numbers.abs() < 100 * low).astype("Int64")
-    return pd.to_datetime(micro, unit="us", errors="coerce"), unit
+        times, found = _dates(text, form, day_first, notes)
+    if form and not time_format:
+        notes.append(f"{said} were read as {form}.")
+    return times, found
+
+
+def _form_of_numbers(filled):
+    """Return how a column of numbers is read: as dates such as 20240131, Unix times, a counter."""
+    numbers = filled.str.fullmatch(_NUMBER)
+    if filled.empty or not (numbers | filled.str.fullmatch(_DURATION)).all():
+        return None
+    if not numbers.all():
+        return None if numbers.any() else "counter"
+    form = _DIGITS.get(len(filled.iloc[0]))
+    alike = form and (filled.str.len() == len(filled.iloc[0])).all()
+    if alike and _strptime(filled, form).dt.year.between(1900, 2100).all():
+        return form
+    return "unix" if _unit(numeric(filled)) else "counter"
+
+
+def _unit(numbers):
+    """Return the unit of Unix times that the size of all of these tells, None if it tells none."""
+    fits = (unit for unit, (_, low) in UNIX.items() if numbers.between(low, 100 * low - 1).all())
+    return None if numbers.empty else next(fits, None)
+
+
+def _time_or_none(cell, form):
+    try:
+        return read_time(cell, form)
+    except (ValueError, OverflowError, TypeError):  # TypeError: no cell at all
+        return None
 
 
 def _strptime(text, form):
@@ -365,39 +343,23 @@ def _strptime(text, form):
     return times.dt.tz_localize(None).dt.as_unit("us")
 
 
-def _in_forms(text, forms):
-    """Read each time in the first format that fits, as it stands and then written in one way."""
-    times, cells, later = pd.Series(pd.NaT, text.index, dtype="datetime64[us]"), text, 0
-    for cleaned in (False, True):
-        if cleaned:
-            cells, later = _cleaned(text, [])
-        for form in forms:
-            if times.isna().any():
-                found = _strptime(cells.where(times.isna()), form)
-                times = times.fillna(found + pd.to_timedelta(later, unit="D"))
-    return times, forms
-
-
-def _parse_times(text, day_first, notes):
-    """Parse dates in the one form that leaves the fewest of them unread."""
-    best, best_form = _strptime(text, "ISO8601"), "ISO8601"
+def _dates(text, form, day_first, notes):
+    """Read dates in this form, or in the one that leaves the fewest of them unread."""
+    forms = [form or "ISO8601"]
+    best, best_form = _strptime(text, forms[0]), forms[0]
     if best.count() == text.count():
         return best, best_form
-    text, later = _cleaned(text, notes)
-    first = next(iter(text.dropna()), "")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of `day_first`, which is said otherwise
-        guessed = pd.tseries.api.guess_datetime_format(first, dayfirst=day_first)
-    guessed = guessed and guessed.replace("%B", "%b")  # May, after cleaning
-    forms = ["ISO8601", *_forms(first, day_first, notes), *([[guessed]] if guessed else [])]
-    for form in forms:
-        times = _strptime(text, form) if isinstance(form, str) else _in_forms(text, form)[0]
+    cells, later = _cleaned(text, [] if form else notes)
+    if not form:
+        forms += _forms(next(iter(cells.dropna()), ""), day_first, notes)
+    for one in forms:
+        times = best if form else _unread(text)
+        for alternative in [one] if isinstance(one, str) else one:
+            if times.count() < text.count():
+                found = _strptime(cells.where(times.isna()), alternative) + later
+                times = times.fillna(found)
         if times.count() > best.count():
-            best, best_form = times + pd.to_timedelta(later, unit="D"), form
-        if best.count() == text.count():
-            break
-    if best_form == [guessed] and re.search("%m.*%d", guessed) and re.match(r"[01]?\d\D", first):
-        notes.append(f"Dates such as {first} were read month first (see `day_first`).")
+            best, best_form = times, one
     return best, best_form
 
 
@@ -408,60 +370,56 @@ def _cleaned(text, notes):
     if used:
         said = ", ".join(f"{name} = UTC{_ZONES[name]:+d}" for name in used)
         notes.append(f"Zones were taken as {said}; times are in UTC.")
-    pairs = text.map(_cleaned_cell, na_action="ignore")
-    later = pairs.map(lambda pair: pair[1], na_action="ignore").fillna(0).astype(int)
-    if later.any():
-        notes.append(f"24:00 is 00:00 of the next day. Rows: {later.sum()}.")
-    return pairs.map(lambda pair: pair[0], na_action="ignore"), later
+    pairs = [_cleaned_cell(cell) if isinstance(cell, str) else (None, 0) for cell in text]
+    cells, later = zip(*pairs, strict=True)
+    if any(later):
+        notes.append(f"24:00 is 00:00 of the next day. Rows: {sum(later)}.")
+    later = pd.to_timedelta(pd.Series(later, text.index), unit="D")
+    return pd.Series(cells, text.index, dtype="str"), later
 
 
 def _forms(cell, day_first, notes):
-    """Return the formats of dates that a cell can have, each a list of what its clock may be."""
-    month = re.fullmatch(_YEAR_OF_MONTH, cell)
-    if month:
-        sign = cell[len(month[1])]
-        first = "%Y" if len(month[1]) == 4 and month[1].isdigit() else _month(month[1])
-        last = "%m" if first == "%Y" else _year(month[2])
-        # "01/24" and "Jan 24" may name a day as well as a year.
-        unsure = last == "%y" and (first == "%m" or sign in " ,")
-        return [] if unsure else [first + sign + last]
-    day = re.fullmatch(_DAY, cell)
-    if not day:
+    """Return the formats of dates that a cell can have, as a list of what its clock may be."""
+    if cell.isdigit():
+        return [_DIGITS[len(cell)]] if len(cell) in _DIGITS else []
+    clock = _CLOCK.search(cell)
+    date = f"{cell[: clock.start()]}\0{cell[clock.end() :]}" if clock else f"{cell} \0"
+    between, parts = _PART.split(date)[1:-1], _PART.findall(date)
+    codes = _codes(parts, between, day_first) if not clock or len(parts) > 2 else None
+    if not codes or not re.fullmatch("[-/. ,T\0]*", _PART.sub("", date)):
         return []
-    first, sign, second, third, clock, half, zone = day.groups()
-    date = sign.join(_order(first, sign, second, third, day_first))
-    either = sign != "." and not day_first and f"{first}{second}".isdigit()
-    if either and max(int(first), int(second)) <= 12:
+    if codes[:2] == ["%m", "%d"] and max(map(int, parts[:2])) <= 12 and not day_first:
         notes.append(f"Dates such as {cell} were read month first (see `day_first`).")
-    gap = cell[day.end(4) : day.start(5)] if clock else " "
-    hour, end = ("%I", (half[0] if half[0] == " " else "") + "%p") if half else ("%H", "")
+    codes = iter(codes)
+    date = _PART.sub(lambda _: next(codes), date)
+    half, zone = clock.groups() if clock else (None, None)
+    hour, end = ("%I", f"{half[:-2]}%p") if half else ("%H", "")
     end += "%z" if zone else ""
-    clocks = (f"{gap}{hour}:%M:%S", f"{gap}{hour}:%M", f"{gap}{hour}:%M:%S.%f")
-    return [[date + clock + end for clock in clocks] + [date]]  # without a clock it is midnight
+    clocks = [f"{hour}:%M:%S", f"{hour}:%M", f"{hour}:%M:%S.%f"]
+    forms = [date.replace("\0", one + end) for one in clocks]
+    return [[*forms, re.sub("[T ,]*\0", "", date).strip()]]  # without a clock it is midnight
 
 
-def _order(first, sign, second, third, day_first):
-    """Return the codes of the three parts of a date."""
-    if len(first) == 4 and first.isdigit():
-        return ["%Y", _month(second), "%d"]
+def _codes(parts, between, day_first):
+    """Return the codes of the parts of a date, None if they are not those of one date."""
+    is_odd = all(map(str.isdigit, parts)) and (len({*between}) != 1 or between[0] not in "-/. ")
+    if len(parts) not in (2, 3) or is_odd:
+        return None
+    first, second, *_ = parts
+    month = "%m" if second.isdigit() else "%b"
+    year = "%Y" if len(parts[-1]) == 4 else "%y"
+    if first.isdigit() and (len(first) == 4 or int(first) > 31):
+        return ["%Y" if len(first) == 4 else "%y", month, "%d"][: len(parts)]
+    if len(parts) == 2:
+        # "01/24" and "Jan 24" may name a day as well as a year.
+        unsure = year == "%y" and (first.isdigit() or between[0] in " ,")
+        return None if unsure else ["%m" if first.isdigit() else "%b", year]
     if first.isalpha():
-        return ["%b", "%d", _year(third)]
-    if int(first) > 31:
-        return ["%y", _month(second), "%d"]
+        return ["%b", "%d", year]
     if second.isalpha():
-        return ["%d", "%b", _year(third)]
-    leading = (day_first or sign == "." or int(first) > 12) and int(second) <= 12
-    return ["%d", "%m", _year(third)] if leading else ["%m", "%d", _year(third)]
-
-
-def _month(part):
-    """Return the code of a month as it is written."""
-    return "%m" if part.isdigit() else "%b"
-
-
-def _year(part):
-    """Return the code of a year as it is written."""
-    return "%Y" if len(part) == 4 else "%y"
+        return ["%d", "%b", year]
+    leading = (day_first or between[0] == "." or int(first) > 12) and int(second) <= 12
+    return ["%d", "%m", year] if leading else ["%m", "%d", year]
 
 
 def check_order(times, cells, path, beside=""):

@@ -22,11 +22,8 @@ COLUMNS = ("file", "title", "source", "family", "train_rows", "first", "last")
 def archive():
     """Return the path of the archive, which may be missing.
 
-    Returns
-    -------
-    pathlib.Path
-        What the environment variable `LIB_UCR_ARCHIVE` names, or else `ucr_archive.zip` in
-        `lib.data.downloads.folder()`. A zip with only some of the series will do as well.
+    It is what the environment variable `LIB_UCR_ARCHIVE` names, or else `ucr_archive.zip` in
+    `lib.data.downloads.folder()`. A zip with only some of the series will do as well.
     """
     named = os.environ.get("LIB_UCR_ARCHIVE")
     return Path(named) if named else downloads.folder() / "ucr_archive.zip"
@@ -67,18 +64,10 @@ def described(file):
 
 
 def series():
-    """List the series in the archive that is here.
+    """List the series in the archive that is here, in a frame that is indexed by `ucr_NNN`.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row for each, indexed by `ucr_NNN`, in order: `file` (inside the zip) and what
-        `described` returns. Empty if there is no archive.
-
-    Raises
-    ------
-    DataError
-        If the file is no zip, or holds no series of the archive.
+    Its columns are `file` (inside the zip) and what `described` returns; it is empty if there is
+    no archive. A DataError says that the file is no zip, or holds no series of the archive.
     """
     path = archive()
     if path.is_file():

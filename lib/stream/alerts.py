@@ -102,15 +102,7 @@ class Alerts:
 def episodes(flags, cool_down):
     """Join the flags of a whole series into episodes, as `Alerts` does row by row.
 
-    Parameters
-    ----------
-    flags : Series of n_times bool
-        Its index increases.
-    cool_down : pandas.Timedelta, or a number where the index holds numbers
-
-    Returns
-    -------
-    DataFrame with one row per episode: `start`, `end`, `flags`
+    The index of `flags` increases. See `Alerts.table` for what comes back.
 
     Examples
     --------
@@ -126,19 +118,10 @@ def episodes(flags, cool_down):
 
 
 def openings(flags, cool_down):
-    """The rows in which an episode opens: when an operator is called.
+    """The rows in which an episode opens, when an operator is called: a bool for each flag.
 
     To judge alerts instead of flags, give these to `faults.evaluate`: a fault that begins while
     an earlier episode still goes on calls nobody.
-
-    Parameters
-    ----------
-    flags : Series of n_times bool
-    cool_down : as in `episodes`
-
-    Returns
-    -------
-    Series of n_times bool, with the index of `flags`
 
     Examples
     --------

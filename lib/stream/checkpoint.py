@@ -30,17 +30,11 @@ ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class Output:
-    """JSON lines, added to a file that can be cut back, or to standard output.
+    """JSON lines, added to a file that can be cut back, or to standard output if `path` is None.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path, optional
-        By default standard output.
-    place : dict, optional
-        The `place` that a state holds: what was written after it is cut off, if the file is the
-        one that the state speaks of.
-    say : callable
-        Gets one sentence if it is not, or if it is lost while it is written to.
+    `place` is what a state holds: what was written after it is cut off, if the file is the one
+    that the state speaks of. If it is not, or is lost while it is written to, `say` gets one
+    sentence.
 
     Raises
     ------
@@ -95,13 +89,7 @@ class Output:
         return {"bytes": size, "sample": self._sample(size)}
 
     def write(self, records):
-        """Write one line for each record.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written, such as for want of space.
-        """
+        """Write one line for each record; an OSError names the file, such as for want of space."""
         if not self.is_pipe and not os.fstat(self._file).st_nlink:
             self._say(f"warning: {self.path} was deleted, with its lines; it begins anew")
             self.reopen()
@@ -122,13 +110,7 @@ class Output:
 
 
 def lock(file, name, path):
-    """Lock an open file as long as it is open.
-
-    Raises
-    ------
-    ParameterError
-        If another watcher has locked it.
-    """
+    """Lock an open file as long as it is open; a ParameterError if another watcher has."""
     try:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -152,35 +134,15 @@ def locked(path):
 
 
 def digest(folder):
-    """Return what tells a stored detector from another one: its header names its weights.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        As `Detector.save` wrote it.
-
-    Returns
-    -------
-    str
-        SHA-256 of `detector.json`.
-    """
+    """Return the SHA-256 of the header of a stored detector, which names its weights."""
     header = Path(folder) / "detector.json"
     return hashlib.sha256(header.read_bytes() if header.exists() else b"").hexdigest()
 
 
 def save(path, said):
-    """Store a state in one step.
+    """Store a state in one step; on an OSError the one before stays.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-    said : dict
-        Its `recent` and `before` as a `detection.Stream` has them, the rest plain.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; then the one before stays.
+    Its `recent` and `before` are as a `detection.Stream` has them, the rest is plain.
     """
     rows = {name: [_plain(*row) for row in said[name]] for name in ("recent", "before")}
     said = {"format": FORMAT, "version": VERSION, **said, **rows}
@@ -190,25 +152,12 @@ def save(path, said):
 
 
 def load(path, sensors, detector):
-    """Read a state, or None if there is none yet.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-    sensors : list of str
-        The ones that the detector needs.
-    detector : str
-        Its `digest`.
-
-    Returns
-    -------
-    dict or None
-        As `save` got it.
+    """Read a state as `save` got it, or None if there is none yet.
 
     Raises
     ------
     ParameterError
-        If the file is no state, a damaged one, or one of another detector.
+        If the file is no state, a damaged one, or one of another detector or other sensors.
     OSError
         If it cannot be read.
     """

@@ -30,22 +30,10 @@ LONGEST = 1e10  # seconds, some 300 years
 
 
 def sensors_of(features, angles=()):
-    """Return the sensors behind the features of a detector, and whose each feature is.
+    """Return the sensor of each feature of a detector.
 
-    Parameters
-    ----------
-    features : list of str
-    angles : sequence of str
-        Sensors in degrees that the detector sees as "name sin" and "name cos", or one of them.
-
-    Returns
-    -------
-    dict of feature to sensor
-
-    Raises
-    ------
-    ParameterError
-        If a sensor in `angles` has no such feature.
+    `angles` are sensors in degrees that it sees as "name sin" and "name cos", or one of them; a
+    ParameterError names those that it does not see so.
 
     Examples
     --------
@@ -89,10 +77,9 @@ class Stream:
     ----------
     sensors : list of str
         The readings of a row, in this order.
-    recent : list of (datetime, list of float)
-        The rows of features that the next score rests on.
-    before : list of (datetime, list of float)
-        Those before the last gap, as long as it may still prove to be a glitch of the clock.
+    recent, before : list of (datetime, list of float)
+        The rows of features that the next score rests on; and those before the last gap, as long
+        as it may still prove to be a glitch of the clock.
     counts : Counter
         Of "rows", "flags", "unscored" rows, "resets" and "jumps" that were taken back.
     last : datetime or None
@@ -100,15 +87,8 @@ class Stream:
     shares : dict of sensor to float
         In the score of the last row; NaN where it has none.
 
-    Raises
-    ------
-    ParameterError
-        If an argument is of no use.
-
-    Warns
-    -----
-    UserWarning
-        If the first rows are not such as were trained on: once.
+    A ParameterError says that an argument is of no use, a UserWarning that the first rows are not
+    such as were trained on.
     """
 
     def __init__(self, detector, angles=(), gap=GAP, ahead=AHEAD, expected=False, counter=False):
@@ -160,18 +140,9 @@ class Stream:
     def take(self, time, values):
         """Take a row, which `score` will score.
 
-        Parameters
-        ----------
-        time : datetime or None
-            None for the step after the last one, of a stream that counts rows.
-        values : list of float, in the order of `sensors`
-            NaN is a missing reading.
-
-        Raises
-        ------
-        BadLine
-            If the row is ahead of the clock, or not later than the last one; then it leaves no
-            trace.
+        A time of None is the step after the last one, of a stream that counts rows. The values are
+        in the order of `sensors`; NaN is a missing reading. A BadLine says that the row is ahead
+        of the clock, or not later than the last one; then it leaves no trace.
         """
         if time is None:
             time = EPOCH if self.last is None else self.last + datetime.timedelta(seconds=1)

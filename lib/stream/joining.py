@@ -2,16 +2,14 @@
 
 import datetime
 import math
+import operator
 
-_STEPS = {
+_STEPS = {  # of the reading so far and the next one; `take` makes the mean and the count
     "first": lambda old, new: old,
     "last": lambda old, new: new,
     "min": min,
     "max": max,
-    "mean": lambda old, new: old + new,
-    "sum": lambda old, new: old + new,
-    "count": lambda old, new: old,
-}
+} | dict.fromkeys(("mean", "sum", "count"), operator.add)
 
 
 class Join:
@@ -25,14 +23,8 @@ class Join:
         What becomes of several readings of a sensor: "first", "last", "mean", "sum", "min", "max"
         or "count"; "" if a sensor has only one, so that a row of all sensors is complete at once.
 
-    Attributes
-    ----------
-    time : datetime or None
-        Of the rows that are held.
-    line : int
-        Number of the first line of these.
-    rows : int
-        How many they are.
+    `time`, None if nothing is held, `line` and `rows` are those of the rows that are held: their
+    time, the number of the first line, how many they are.
 
     Examples
     --------

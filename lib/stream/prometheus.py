@@ -32,12 +32,6 @@ COUNTED = {
     "others": "Rows of other series, left out by the detector's `where`",
     "skipped": "Rows skipped after the input began anew: not later than the last row before",
 }
-BLAME = "Shares of a sensor in the scores of flagged rows"
-SHARE = "Share of a sensor in the last score"
-RECEIVED = "When a row was judged last, or the start"
-SECONDS = "Time to read and judge a row"
-
-
 PATIENCE = 5  # seconds that a connection may stay silent
 CONNECTIONS = 32  # at a time; more are closed at once
 
@@ -101,11 +95,15 @@ class Metrics:
         ProcessCollector(registry=own)  # memory, processor time, open files; on Linux only
         self.counts = {n: Counter(f"watch_{n}", text, registry=own) for n, text in COUNTED.items()}
         self.bad = Counter("watch_bad_lines", "Lines passed over", ["reason"], registry=own)
-        self.blame = Counter("watch_blame", BLAME, ["sensor"], registry=own)
-        self.share = Gauge("watch_contribution", SHARE, ["sensor"], registry=own)
+        text = "Shares of a sensor in the scores of flagged rows"
+        self.blame = Counter("watch_blame", text, ["sensor"], registry=own)
+        text = "Share of a sensor in the last score"
+        self.share = Gauge("watch_contribution", text, ["sensor"], registry=own)
         self.score = Gauge("watch_score", "Score of the last row, NaN without one", registry=own)
-        self.received = Gauge("watch_last_row_timestamp_seconds", RECEIVED, registry=own)
-        self.seconds = Histogram("watch_row_seconds", SECONDS, registry=own, buckets=BUCKETS)
+        text = "When a row was judged last, or the start"
+        self.received = Gauge("watch_last_row_timestamp_seconds", text, registry=own)
+        text = "Time to read and judge a row"
+        self.seconds = Histogram("watch_row_seconds", text, registry=own, buckets=BUCKETS)
         Gauge("watch_threshold", "Scores above it are flagged", registry=own).set(threshold)
         # From the start: Prometheus sees no increase in what was not there before.
         for reason in REASONS:
@@ -145,24 +143,10 @@ class Metrics:
         self.bad.labels(reason).inc(count)
 
     def serve(self, port, host="127.0.0.1"):
-        """Serve the metrics until the process ends, in a thread that does not hold it up.
+        """Serve the metrics in a thread until the process ends; return their address.
 
-        Parameters
-        ----------
-        port : int
-            0 for any free one.
-        host : str, default="127.0.0.1"
-            The address to listen at; by default nobody but this machine can ask.
-
-        Returns
-        -------
-        str
-            Where they are.
-
-        Raises
-        ------
-        ParameterError
-            If that address cannot be listened at.
+        Port 0 is any free one. By default nobody but this machine can ask. A ParameterError says
+        that an address cannot be listened at.
         """
         if not 0 <= port <= 65535:
             raise ParameterError(f"`port` must be from 0 to 65535. Received: port={port}")

@@ -91,24 +91,10 @@ class Lines:
 
 
 def cells(line, sep=",", encoding="utf-8"):
-    r"""Return the cells of a line as texts.
+    r"""Return the cells of a line as texts, or raise a BadLine.
 
-    Parameters
-    ----------
-    line : bytes or None
-        Without its line end; None if it was too long to be held.
-    sep : str, default=","
-    encoding : {"utf-8", "cp1252"}
-        Tried if the line is no UTF-8.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    BadLine
-        If there is none.
+    The line is bytes without a line end, or None if it was too long to be held; `encoding` is
+    tried if it is no UTF-8.
 
     Examples
     --------
@@ -120,7 +106,7 @@ def cells(line, sep=",", encoding="utf-8"):
     if b"\0" in line:
         raise BadLine("zero_byte")
     try:
-        text = decoded(line, encoding).removeprefix("\ufeff").rstrip("\r")
+        text = _decoded(line, encoding).removeprefix("\ufeff").rstrip("\r")
     except UnicodeDecodeError as error:
         raise BadLine("not_utf8", f"byte {line[error.start]:#04x}") from error
     if not text.strip():
@@ -134,8 +120,7 @@ def cells(line, sep=",", encoding="utf-8"):
     return [cell.strip() for cell in row]
 
 
-def decoded(line, encoding):
-    """Return bytes as text: UTF-8, or else in another encoding if one is allowed."""
+def _decoded(line, encoding):
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
@@ -147,41 +132,28 @@ def decoded(line, encoding):
 class RowReader:
     """Read rows under a header: the time of each, and the readings of the sensors.
 
+    `time`, `separator`, `decimal`, `thousands`, `missing`, `names`, `skip_rows`, `tag` and `value`
+    are those of `lib.data.read_csv`, `header`, `short` and `encoding` what it found in a file.
+
     Parameters
     ----------
     sensors : list of str
         The columns of readings. Other columns may stand beside them.
     time : str or list of str, optional
-        The column of times; by default the first. Date and time of day may stand in two:
-        "Date,Time".
+        By default the first column.
     time_format : str or list of str, optional
         As `lib.data.times.read_time` takes it; by default any form of ISO 8601, digits such as
-        201507010010, or Unix time, whose size tells the unit. "step" counts rows instead. Times
-        with an offset such as +01:00 become UTC.
-    separator : str, default=","
-        Between columns; "tab" for a tab.
-    decimal : {".", ","}
-    thousands : str, optional
-        Between thousands, such as "," in "1,234.5".
-    missing : str or list of str, optional
-        Cells that mean "no reading", besides empty ones, such as "?,-999".
+        201507010010, or Unix time, whose size tells the unit. "step" counts rows instead.
     columns : str or list of str, optional
         The columns that hold the sensors, in this order, if the file has other names for them.
-    names : str or list of str, optional
-        The names of all columns of a file without a header, or with one of `header`.
     header : list of list of str, optional
         The cells of the header rows that stand for `names`.
-    skip_rows : int, default=0
-        The lines above the header.
     where : list of (str, str), optional
         Columns and their cells: rows with others there are left out.
     short : bool
-        Cells may be missing at the end of a row, as they were in training.
+        Cells may be missing at the end of a row.
     encoding : {"utf-8", "cp1252"}
         Of text that is no UTF-8, if that is not an error.
-    tag, value : str, optional
-        Of a table in long format: the column that names the sensor of a row, and that of its
-        reading.
 
     Raises
     ------
@@ -265,20 +237,18 @@ class RowReader:
             if line and EXCEL.fullmatch(line):
                 raise BadLine("comment")
             names = cells(line, self.sep, self.encoding)
-            uncommented = names
-            if is_comment:
-                uncommented = cells(line.lstrip(b'#" '), self.sep, self.encoding)
+            bare = cells(line.lstrip(b'#" '), self.sep, self.encoding) if is_comment else names
         except BadLine as error:
             if known or error.reason in ("empty", "comment"):
                 raise
             if is_comment:
                 raise BadLine("comment") from error
-            reason = f"{error.reason} {error}".strip()
             more = " Save it as CSV in UTF-8." if error.reason in ("zero_byte", "not_utf8") else ""
             raise ParameterError(
-                f"The input must begin with a header. Received: {reason}.{more}"
+                "The input must begin with a header. "
+                f"Received: {f'{error.reason} {error}'.strip()}.{more}"
             ) from error
-        if uncommented in self.header_rows:
+        if bare in self.header_rows:
             self.use(self._names)
             return True
         if known and self._missing(names):
@@ -289,13 +259,7 @@ class RowReader:
         return True
 
     def use(self, header):
-        """Read by this header, a list of names, from now on.
-
-        Raises
-        ------
-        ParameterError
-            If a column is not there, or twice.
-        """
+        """Read by this header, a list of names; a ParameterError if a column is not there once."""
         missing = self._missing(header)
         if missing:
             other = max(";\t|,", key=header[0].count) if len(header) == 1 else ""
@@ -363,16 +327,11 @@ class RowReader:
     def _read_time(self, parts):
         if self.time_format == "step":
             return None
-        cell = " ".join(parts)
-        try:
-            if not all(parts):
-                raise ValueError("a part is missing")
-            time = read_time(cell, self.time_format)
-        except (ValueError, OverflowError) as error:
-            raise BadLine("time", repr(cell[:SHOWN])) from error
-        if time.year < YEARS[0]:
-            raise BadLine("time", repr(cell[:SHOWN]))
-        return time
+        with contextlib.suppress(ValueError, OverflowError):
+            time = read_time(" ".join(parts), self.time_format) if all(parts) else None
+            if time and time.year >= YEARS[0]:
+                return time
+        raise BadLine("time", repr(" ".join(parts)[:SHOWN]))
 
     def _read_number(self, cell, at):
         """Return a reading; Python's own extras, such as 1_000, are no numbers to anybody else."""

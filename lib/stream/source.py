@@ -43,11 +43,6 @@ class File:
         The file that was read is not there any more, and what it held after the place of reading
         may not have been read.
 
-    Raises
-    ------
-    OSError
-        If it cannot be opened.
-
     Examples
     --------
     >>> import tempfile
@@ -150,20 +145,7 @@ class Pipe:
 
 
 def open_source(path, follow=False, offset=0, tail=b"", identity=None):
-    """Return a `File` or a `Pipe` for a name on the command line.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        "-" for standard input.
-    follow, offset, tail, identity
-        As in `File`; a pipe has no use for them.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened.
-    """
+    """Return a `File`, or a `Pipe` for a named pipe or "-", standard input."""
     if str(path) == "-":
         return Pipe()
     if Path(path).is_fifo():

@@ -24,75 +24,43 @@ from lib.stream.row_parser import BadLine, Lines, RowReader
 EVERY = 0.5  # seconds between two states while rows wait to be read
 WAIT = 10.0  # seconds without a row after which no other row of the last time is waited for
 INTERRUPTED, NOTHING_READ = 130, 1
-STORED = (
-    "separator",
-    "decimal",
-    "thousands",
-    "missing",
-    "time",
-    "time_format",
-    "names",
-    "header",
-    "skip_rows",
-    "where",
-    "short",
-    "encoding",
-    "tag",
-    "value",
+STORED = (  # what a detector keeps of how its rows were read, as `row_parser.RowReader` takes it
+    *("separator", "decimal", "thousands", "missing", "time", "time_format", "names", "header"),
+    *("skip_rows", "where", "short", "encoding", "tag", "value"),
 )
+RARE = {  # counts that `summary` names where there are any
+    "jumps": "jumps in time, which later rows took back",
+    "joined": "rows joined with one of the same time",
+    "others": "rows of other series",
+    "skipped": "skipped, not later than the last row before a restart",
+}
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class Watch:
     """One stream that is watched: from the bytes of a source to the lines of an output.
 
-    Parameters
-    ----------
-    stream : detection.Stream
-    reader : row_parser.RowReader
-    source : source.File or source.Pipe
-    output : checkpoint.Output
-    metrics : prometheus.Metrics
-    state : pathlib.Path, optional
-        Where to keep what a restart needs.
-    before : dict, optional
-        What `checkpoint.load` found there; `source` and `output` were opened by it.
-    detector : str
-        Its `checkpoint.digest`.
-    flags_only : bool
-        Write no line for a row that is not flagged.
-    join : joining.Join, optional
-        Where rows of one time become one.
-    wait : float
-        Seconds of silence after which they do, at the latest.
+    `before` is what `checkpoint.load` found in the file `state`: `source` and `output` were opened
+    by it. `detector` is a `checkpoint.digest`. `join` is a `joining.Join` where rows of one time
+    become one, after `wait` seconds of silence at the latest.
     """
 
-    def __init__(
-        self,
-        stream,
-        reader,
-        source,
-        output,
-        metrics,
-        *,
-        state=None,
-        before=None,
-        detector="",
-        flags_only=False,
-        join=None,
-        wait=WAIT,
-    ):
+    def __init__(self, stream, reader, source, output, metrics, *, join=None, state=None,
+                 before=None, detector="", flags_only=False, wait=WAIT):  # fmt: skip
         self.join, self.wait, self._heard = join, wait, time.monotonic()
         self.stream, self.reader, self.source, self.output = stream, reader, source, output
         self.metrics, self.state, self.flags_only = metrics, state, flags_only
-        self.bad, self._pending, self._lines = Counter(), [], Lines()
-        self._errors, self._began, self._detector = [], 0.0, detector
-        self._offset, self._tail, self._number = 0, b"", 0
-        self._is_at_start, self._is_catching_up = True, False
+        self.bad, self._pending, self._errors, self._began = Counter(), [], [], 0.0
+        self._detector = detector
+        self._begin_with_header(False)
         if before:
             self._restore(before)
         self._is_stored = False
         self.commit()
+
+    def _begin_with_header(self, is_catching_up):
+        self._lines, self._offset, self._tail, self._number = Lines(), 0, b"", 0
+        self._is_at_start, self._is_catching_up = True, is_catching_up
 
     def run(self, stop, reopen):
         """Read until the source ends or `stop` is set; at `reopen`, open the output again.
@@ -143,15 +111,7 @@ class Watch:
         """What was counted since the first start, in words."""
         counts = self.stream.counts
         bad = ", ".join(f"{count} {reason}" for reason, count in sorted(self.bad.items()))
-        more = ""
-        if counts["jumps"]:
-            more += f"; {counts['jumps']} jumps in time, which later rows took back"
-        if counts["joined"]:
-            more += f"; {counts['joined']} rows joined with one of the same time"
-        if counts["others"]:
-            more += f"; {counts['others']} rows of other series"
-        if counts["skipped"]:
-            more += f"; {counts['skipped']} skipped, not later than the last row before a restart"
+        more = "".join(f"; {counts[name]} {what}" for name, what in RARE.items() if counts[name])
         return (
             f"{counts['rows']} rows, {counts['flags']} flagged, {counts['unscored']} without a "
             f"score; bad lines: {bad or 'none'}{more}"
@@ -282,8 +242,7 @@ class Watch:
             seen = f"{self._lines.rest} bytes without a line end"
             self._pass_over(BadLine("truncated", seen), self._number + 1)
             self._score()
-        self._lines, self._offset, self._tail, self._number = Lines(), 0, b"", 0
-        self._is_at_start, self._is_catching_up = True, bool(self.stream.recent)
+        self._begin_with_header(bool(self.stream.recent))
         self._is_stored = False
 
     def _said(self):
@@ -325,23 +284,9 @@ class Watch:
                 self._let_go()
 
 
-def run(
-    folder,
-    path="-",
-    *,
-    output=None,
-    state=None,
-    follow=False,
-    angles=(),
-    gap=GAP,
-    ahead=AHEAD,
-    flags_only=False,
-    expected=False,
-    wait=WAIT,
-    port=None,
-    host="127.0.0.1",
-    **reading,
-):
+def run(folder, path="-", *, output=None, state=None, follow=False, angles=(), gap=GAP,
+        ahead=AHEAD, flags_only=False, expected=False, wait=WAIT, port=None, host="127.0.0.1",
+        **reading):  # fmt: skip
     """Watch a file or standard input with a stored detector, until it ends or a signal comes.
 
     Parameters
@@ -357,11 +302,12 @@ def run(
         Wait for more at the end of the file.
     angles, gap, ahead, expected
         As in `detection.Stream`.
-    flags_only, wait
-        As in `Watch`.
-    port : int, optional
+    flags_only : bool
+        Write no line for a row that is not flagged.
+    wait : float
+        Seconds without a row after which no other row of the last time is waited for.
+    port, host
         Where to serve metrics for Prometheus; by default they are not served.
-    host : str
     **reading
         How to read the lines, as in `row_parser.RowReader`: `time`, `time_format`, `separator`, …
         By default as the detector's training rows were read, as far as `lib.data.read_csv` did it.
@@ -396,19 +342,8 @@ def run(
             say(f"metrics: {metrics.serve(port, host)}")
             if host not in LOOPBACK:
                 say(f"warning: whoever can reach {host} can read the metrics")
-        watch = Watch(
-            stream,
-            reader,
-            rows,
-            lines,
-            metrics,
-            state=state,
-            before=before,
-            detector=digest,
-            flags_only=flags_only,
-            join=join,
-            wait=wait,
-        )
+        watch = Watch(stream, reader, rows, lines, metrics, join=join, state=state, before=before,
+                      detector=digest, flags_only=flags_only, wait=wait)  # fmt: skip
         say(f"watching: {path}, with {stream.detector!r}")
         watch.run(stop, reopen)
     say(f"judged: {watch.summary()}")
@@ -438,15 +373,13 @@ def _prepared(folder, given, *options):
         )
     try:
         reader = RowReader(stream.sensors, **reading)
-        statistic = trained.get("repeated", "refuse")
-        joins = reader.tag or statistic not in ("refuse", "first")
-        if reader.time_format == "step" or not joins:
-            return stream, reader, None
-        return stream, reader, Join(len(stream.sensors), statistic.replace("refuse", ""))
+        statistic = trained.get("repeated", "refuse").replace("refuse", "")
     except (TypeError, AttributeError) as error:
         raise DetectorError(
             f"{folder} must say how its training rows were read. Received: {stored}"[:500]
         ) from error
+    joins = reader.time_format != "step" and (reader.tag or statistic not in ("", "first"))
+    return stream, reader, Join(len(stream.sensors), statistic) if joins else None
 
 
 def _opened(stack, path, follow, output, before):
