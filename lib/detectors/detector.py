@@ -20,6 +20,7 @@ from lib.detectors.pipeline import Pipeline
 from lib.detectors.recipe import (
     check_later,
     checked_recipe,
+    checked_recordings,
     checked_rows,
 )
 from lib.detectors.stream import Piece
@@ -201,12 +202,15 @@ class Detector:
 
         Parameters
         ----------
-        train : DataFrame or Series of n_times rows
-            Its index increases; NaN is a missing value.
-        validation : DataFrame or Series, optional
-            Later rows, for early stopping and for the threshold. Default: the last fifth of
-            `train`, which is then not trained on. It is preprocessed by itself: its first return
-            is missing.
+        train : DataFrame or Series of n_times rows, or list of such
+            Its index increases; NaN is a missing value. A list holds separate recordings, such as
+            runs of a machine or several machines of one type: no window has rows of two. A frame
+            whose index has levels is taken as such, too: all levels but the last name the
+            recording.
+        validation : DataFrame or Series, or list of such, optional
+            Later rows, for early stopping and for the threshold. Default: the last fifth of each
+            recording in `train`, which is then not trained on. It is preprocessed by itself: its
+            first return is missing.
 
         Returns
         -------
@@ -221,13 +225,16 @@ class Detector:
 
         Examples
         --------
-        >>> load = pd.Series(np.sin(np.arange(90) / 4), name="load")
-        >>> detector = Detector("pca", window=12, options={"n_components": 2}).fit(load)
-        >>> detector.n_windows_, 90 - 18 - 11
-        (61, 61)
+        >>> runs = [pd.Series(np.sin(np.arange(rows) / 4), name="load") for rows in (90, 70)]
+        >>> detector = Detector("pca", window=12, options={"n_components": 2}).fit(runs)
+        >>> detector.n_windows_, (90 - 18 - 11) + (70 - 14 - 11)
+        (106, 106)
+        >>> [len(scores) for scores in detector.decision_function(runs)]
+        [90, 70]
         """
         self._pipeline = Pipeline.learn(self.recipe, train, validation)
-        self.reading_ = dict(train.attrs.get("reading", {}))
+        first = train[0] if isinstance(train, list | tuple) else train
+        self.reading_ = dict(getattr(first, "attrs", {}).get("reading", {}))
         self.reset()
         return self
 
@@ -266,44 +273,35 @@ class Detector:
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows
+        series : DataFrame or Series of n_times rows, or separate recordings as in `fit`
             With the columns that were trained on.
 
         Returns
         -------
-        Series of n_times float64, with the index of `series`
+        Series of n_times float64, with the index of `series`; a list of such for a list
             NaN in rows that no full window gives a score, as the first ones, those after a gap,
             and where too much is missing; `attrs["uncovered"]` says how many those are. A detector
             that resamples has one score for each step, the last of which is taken as complete.
         """
-        return self._scores(series)
+        return self._each(series, self._scores)
 
     def predict(self, series):
         """Flag each row: 1 where the score is above `threshold_`, else 0, also without a score.
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows
+        series : DataFrame or Series of n_times rows, or separate recordings
 
         Returns
         -------
-        Series of int, with the index of `decision_function`
+        Series of int, with the index of `decision_function`; a list of such for a list
 
         Warns
         -----
         UserWarning
             If there are rows and not one has a score: 0 says nothing then.
         """
-        scores = self._scores(series)
-        if len(scores) and scores.isna().all():
-            warnings.warn(
-                f"No row has a score, so that a flag of 0 says nothing. A score needs up "
-                f"to {self.depth_} rows in a row, without a gap and at most a share of "
-                f"{self.max_missing} missing. Received: {len(scores)} rows. Give the "
-                f"rows before, too, or give new rows as they come to `update`, which remembers.",
-                stacklevel=2,
-            )
-        return (scores > self.threshold_).astype(int).rename("flag")
+        return self._each(series, self._flags)
 
     def shuffled_scores(self, series, seed=0):
         """Score a series whose values stand in random order, each column by itself.
@@ -341,17 +339,17 @@ class Detector:
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows
+        series : DataFrame or Series of n_times rows, or separate recordings
 
         Returns
         -------
-        DataFrame of n_targets columns, with the index of `decision_function`
+        DataFrame of n_targets columns, with the index of `decision_function`; or a list of such
             Rows sum to 1. A sensor that is missing has no share, 0; a row without a score, or
             with a score of 0, has none to divide, NaN. Where a kind gives one score for a whole
             window, a share says how far the score falls if the sensor is set to its mean.
         """
-        rows = self._rows(series, "series")
-        return self._by_row(rows, self._fitted.shares, self._fitted.targets)
+        shares, columns = self._fitted.shares, self._fitted.targets
+        return self._each(series, lambda rows: self._by_row(rows, shares, columns))
 
     def doubts(self, series):
         """Say what speaks against it that rows are such as were trained on.
@@ -393,11 +391,11 @@ class Detector:
 
         Parameters
         ----------
-        series : DataFrame or Series of n_times rows
+        series : DataFrame or Series of n_times rows, or separate recordings
 
         Returns
         -------
-        DataFrame of n_targets columns, with the index of `decision_function`
+        DataFrame of n_targets columns, with the index of `decision_function`; or a list of such
             NaN where no window ends, or too much of it is missing. For returns, the level that
             the expected return leads to from the row before.
 
@@ -406,11 +404,7 @@ class Detector:
         ValueError
             If the kind scores windows as a whole, and expects no value.
         """
-        frame, targets = self._rows(series, "series"), self._fitted.targets
-        found = self._by_row(frame, self._fitted.expected, targets)
-        if self.preprocessing_.settings["form"] == "levels":
-            return found
-        return self.preprocessing_.rows(frame)[targets].shift() * np.exp(found)
+        return self._each(series, self._expected)
 
     def update(self, rows):
         """Score new rows of a stream as they come, one by one or in chunks.
@@ -578,10 +572,24 @@ class Detector:
         pipeline = _empty(cls._of_stored(header["recipe"]).recipe, header)
         return pipeline.method.n_parameters if pipeline.kind.family == "network" else None
 
-    def _scores(self, series):
-        frame = self._rows(series, "series")
+    def _each(self, series, function):
+        """Apply a function to the rows of a series, or of each recording; put it together again."""
+        found = checked_recordings(series, self._fitted.features)
+        for name, rows in found.items():
+            found[name] = function(rows)
+        if isinstance(series, list | tuple):
+            return list(found.values())
+        if None in found:
+            return found[None]
+        joined = pd.concat(found, names=series.index.names)
+        attrs = [one.attrs for one in found.values()]
+        joined = joined if self.preprocessing_.settings["resample"] else joined.loc[series.index]
+        joined.attrs = {name: sum(one[name] for one in attrs) for name in attrs[0]}
+        return joined
+
+    def _scores(self, frame):
         for doubt in self.doubts(frame):
-            warnings.warn(doubt, stacklevel=3)
+            warnings.warn(doubt, stacklevel=4)
         fitted = self._fitted
         scores = self._by_row(
             frame, lambda rows: scoring.known_mean(fitted.row_parts(rows))[:, None]
@@ -589,6 +597,25 @@ class Detector:
         scores = scores.iloc[:, 0].rename("score")
         scores.attrs["uncovered"] = int(scores.isna().sum())
         return scores
+
+    def _flags(self, frame):
+        scores = self._scores(frame)
+        if len(scores) and scores.isna().all():
+            warnings.warn(
+                f"No row has a score, so that a flag of 0 says nothing. A score needs up "
+                f"to {self.depth_} rows in a row, without a gap and at most a share of "
+                f"{self.max_missing} missing. Received: {len(scores)} rows. Give the "
+                f"rows before, too, or give new rows as they come to `update`, which remembers.",
+                stacklevel=4,
+            )
+        return (scores > self.threshold_).astype(int).rename("flag")
+
+    def _expected(self, frame):
+        targets = self._fitted.targets
+        found = self._by_row(frame, self._fitted.expected, targets)
+        if self.preprocessing_.settings["form"] == "levels":
+            return found
+        return self.preprocessing_.rows(frame)[targets].shift() * np.exp(found)
 
     def _by_row(self, frame, of_scaled, columns=(0,)):
         """Apply a function of scaled rows to each piece; NaN in the rows that are in none."""

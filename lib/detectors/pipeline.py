@@ -14,7 +14,7 @@ import pandas as pd
 from lib import scoring, thresholds, windowing
 from lib.detectors import storage
 from lib.detectors.kinds import KINDS
-from lib.detectors.recipe import check_later, checked_rows, try_rule
+from lib.detectors.recipe import check_later, checked_recordings, try_rule
 from lib.detectors.scorer import FEW, LARGEST, Scorer
 from lib.errors import choice
 from lib.preprocessing import Preprocessing
@@ -69,8 +69,8 @@ class Pipeline:
     @classmethod
     def learn(cls, recipe, train, validation):
         """Learn what is normal from rows, and set the threshold on others."""
-        train = checked_rows(train, name="train")
-        preprocessing = Preprocessing(**(recipe["preprocessing"] or {})).fit(train)
+        train = checked_recordings(train, name="train")
+        preprocessing = Preprocessing(**(recipe["preprocessing"] or {})).fit(*train.values())
         learned, held_out = _parts(preprocessing, train, validation)
         rows = pd.concat(learned)
         scaler = windowing.fit_scaler(rows, allow_missing=True)
@@ -93,7 +93,7 @@ class Pipeline:
 
     def rescored(self, recipe, train, validation):
         """Return a pipeline with the same method, and another way from its errors to flags."""
-        train = checked_rows(train, self.features, "train")
+        train = checked_recordings(train, self.features, "train")
         learned, held_out = _parts(self.preprocessing, train, validation)
         scaler = self.scaler.assign(balance=1.0)
         new = Pipeline(recipe, self.features, self.preprocessing, scaler, self.method)
@@ -410,25 +410,35 @@ def shares_of(parts):
 
 
 def _parts(preprocessing, train, validation):
-    """Pieces to train on and pieces held out, checked and preprocessed."""
-    learned = preprocessing.frames(train)
+    """Pieces to train on and pieces held out, checked and preprocessed; of each recording some."""
+    learned = [preprocessing.frames(one) for one in train.values()]
     if validation is None:
-        return _cut(learned)
-    validation = checked_rows(validation, list(train.columns), "validation")
-    if len(train) and len(validation):
-        check_later(validation.index, train.index[-1], "validation")
-    absent = [name for name in train.columns if validation[name].isna().all()]
+        parts = [_cut(pieces, sum(map(len, pieces)), VALIDATION) for pieces in learned]
+        return tuple(
+            [piece for part in side for piece in part] for side in zip(*parts, strict=True)
+        )
+    features = list(next(iter(train.values())).columns)
+    is_list = isinstance(validation, list | tuple)  # of recordings that others do not go on from
+    validation = checked_recordings(validation, features, "validation")
+    for name in [] if is_list else train.keys() & validation.keys():
+        if len(train[name]) and len(validation[name]):
+            check_later(validation[name].index, train[name].index[-1], "validation")
+    if any(one.equals(other) for one in train.values() for other in validation.values()):
+        raise ValueError("`validation` must be others than `train`. Received: the same rows")
+    absent = [
+        name for name in features if all(one[name].isna().all() for one in validation.values())
+    ]
     if absent:
         raise ValueError(
             f"`validation` must have a value of each sensor. Received: none of {absent[0]!r}"
         )
-    return learned, preprocessing.frames(validation)
+    held_out = [preprocessing.frames(one) for one in validation.values()]
+    return tuple([piece for part in side for piece in part] for side in (learned, held_out))
 
 
-def _cut(pieces):
+def _cut(pieces, rows, share):
     """Hold out the last rows of some pieces; returns those before and those held out."""
-    rows = sum(map(len, pieces))
-    left, first, second = rows - int(rows * VALIDATION), [], []
+    left, first, second = rows - int(rows * share), [], []
     for piece in pieces:
         first += [piece.iloc[: max(left, 0)]] if left > 0 or not first else []
         second += [piece.iloc[max(left, 0) :]] if left < len(piece) else []

@@ -133,6 +133,60 @@ def checked_rows(series, features=None, name="series"):
     return frame
 
 
+def checked_recordings(series, features=None, name="series"):
+    """Return the recordings that somebody gave as one, several, or groups of one frame.
+
+    Parameters
+    ----------
+    series : DataFrame or Series, or list of such
+        A list holds separate recordings. Of a MultiIndex all levels but the last name the
+        recording that a row belongs to.
+    features : list of str, optional
+        The columns that each must have; by default those of the first.
+    name : str
+        What to call it in an error.
+
+    Returns
+    -------
+    dict of recording to DataFrame
+        As `checked_rows` returns them. The key is None for a single recording, its place in a
+        list, or the name of its group.
+
+    Raises
+    ------
+    ValueError
+        As `checked_rows`, if there is no recording, or a row belongs to none.
+
+    Examples
+    --------
+    >>> index = pd.MultiIndex.from_product([["left", "right"], [1, 2]])
+    >>> found = checked_recordings(pd.Series([1.0, 2.0, 3.0, 4.0], index, name="load"))
+    >>> {name: rows["load"].tolist() for name, rows in found.items()}
+    {'left': [1.0, 2.0], 'right': [3.0, 4.0]}
+    """
+    if isinstance(series, list | tuple):
+        given = dict(enumerate(series))
+    elif isinstance(getattr(series, "index", None), pd.MultiIndex):
+        given = _groups(series, name)
+    else:
+        return {None: checked_rows(series, features, name)}
+    if not given:
+        raise ValueError(f"`{name}` must hold a recording. Received: none")
+    found = {}
+    for key, rows in given.items():
+        found[key] = checked_rows(rows, features, f"{name}[{key!r}]")
+        features = list(found[key].columns)
+    return found
+
+
+def _groups(series, name):
+    levels = list(range(series.index.nlevels - 1))
+    if series.index.to_frame().iloc[:, levels].isna().any(axis=None):
+        raise ValueError(f"`{name}` must name the group of each row. Received: rows without a name")
+    levels = levels[0] if len(levels) == 1 else levels
+    return {key: rows.droplevel(levels) for key, rows in series.groupby(level=levels, sort=False)}
+
+
 def check_later(index, last, name):
     """Refuse rows that do not come after another one.
 
@@ -245,7 +299,7 @@ def _is_line(name):
 
 def _check_order(index, name):
     if index.nlevels > 1:
-        raise ValueError(f"`{name}` must be of one recording. Received: an index with levels")
+        raise ValueError(f"`{name}` must be of one recording. Received: an index of groups")
     if not (index.is_monotonic_increasing and index.is_unique):
         raise ValueError(
             f"`{name}` must have an index that increases, each entry once, oldest first. "

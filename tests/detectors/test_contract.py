@@ -238,13 +238,83 @@ def test_a_kind_is_added_in_one_line(monkeypatch, tmp_path):
     np.testing.assert_allclose(stream, one.decision_function(spoiled), atol=1e-9)
 
 
-@pytest.mark.parametrize("ask", [Detector.fit, Detector.predict, Detector.update])
-def test_rows_are_of_one_recording(ask):
-    one = detector("pca").fit(HOLES[:TRAIN])
-    both = {"a": HOLES[:120], "b": HOLES[100:230]}
-    for rows in (list(both.values()), pd.concat(both)):
-        with pytest.raises(ValueError, match=r"must be (a pandas|of one recording)"):
-            ask(one, rows)
+# Separate recordings
+
+RUNS = [HOLES[:120], HOLES[100:230], HOLES[30:45]]
+GROUPS = pd.concat(dict(zip("abc", RUNS, strict=True)), names=["run", "time"])
+
+
+@pytest.fixture(params=KINDS)
+def of_runs(request):
+    if request.param not in FITTED:
+        FITTED[request.param] = detector(request.param).fit(RUNS)
+    return FITTED[request.param]
+
+
+def test_no_window_crosses_the_join_of_two_recordings(of_runs):
+    """One of 15 rows is too short for a window of its own in what is trained on."""
+    span = of_runs._pipeline.span
+    lengths = [len(run) - len(run) // 5 for run in RUNS]
+    assert of_runs.n_windows_ <= sum(max(length - span + 1, 0) for length in lengths)
+    assert of_runs.n_windows_ > sum(max(length - span + 1, 0) for length in lengths) - 20
+    held_out = pd.concat([run.iloc[length:] for run, length in zip(RUNS, lengths, strict=True)])
+    np.testing.assert_array_equal(of_runs.validation_scores_.index, held_out.index)
+
+
+def test_recordings_are_scored_as_each_is_alone(of_runs):
+    for method in ("decision_function", "contributions"):
+        ask = getattr(of_runs, method)
+        alone, together, groups = [ask(run) for run in RUNS], ask(RUNS), ask(GROUPS)
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert one.index.equals(other.index)
+        assert groups.index.equals(GROUPS.index)
+        np.testing.assert_array_equal(groups, np.concatenate(alone))
+    assert ask(RUNS)[0].shape == (120, 2)
+    flags = of_runs.predict(RUNS[:2])
+    np.testing.assert_array_equal(of_runs.predict(GROUPS.loc[["a", "b"]]), np.concatenate(flags))
+
+
+def test_groups_are_learned_as_a_list_is(of_runs):
+    other = Detector(**of_runs.recipe).fit(GROUPS)
+    assert other.threshold_ == of_runs.threshold_
+    mixed = GROUPS.sort_index(level="time", kind="stable")
+    scores = other.decision_function(mixed)
+    pd.testing.assert_index_equal(scores.index, mixed.index)
+    assert scores.attrs["uncovered"] == scores.isna().sum()
+    np.testing.assert_array_equal(scores.loc[["b"]], of_runs.decision_function(RUNS[1]))
+
+
+def test_a_stream_is_one_recording():
+    one = detector("pca").fit(RUNS)
+    for rows in (RUNS, GROUPS):
+        with pytest.raises(ValueError, match=r"`rows` must be (a pandas|of one recording)"):
+            one.update(rows)
+
+
+def test_later_rows_of_each_recording_validate():
+    one = Detector("pca", WINDOW, threshold="maximum")
+    parts = [run.iloc[:90] for run in RUNS[:2]], [run.iloc[90:] for run in RUNS[:2]]
+    listed = one.fit(*parts).threshold_
+    groups = [pd.concat(dict(zip("ab", part, strict=True))) for part in parts]
+    assert one.fit(*groups).threshold_ == listed
+    assert one.validation_scores_.max() == listed
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "`train` must hold a recording"),
+        ([HOLES, HOLES.to_numpy()], r"`train\[1\]` must be a pandas DataFrame"),
+        ([HOLES, HOLES[["a"]]], r"`train\[1\]` must have the columns \['a', 'b'\]"),
+        ([HOLES, [HOLES]], r"`train\[1\]` must be a pandas DataFrame"),
+        (GROUPS[::-1], r"`train\['c'\]` must have an index that increases"),
+        (GROUPS.rename({"b": np.nan}), "`train` must name the group of each row"),
+    ],
+)
+def test_recordings_of_no_use(rows, message):
+    with pytest.raises(ValueError, match=message):
+        Detector("pca", WINDOW).fit(rows)
 
 
 @pytest.mark.parametrize(
@@ -254,10 +324,12 @@ def test_rows_are_of_one_recording(ask):
         (HOLES[:200], HOLES[100:]),
         (HOLES[200:], HOLES[:200]),
         (HOLES[:200], HOLES[200:].reset_index(drop=True)),
+        (RUNS, RUNS),
+        (GROUPS, GROUPS),
     ],
 )
 def test_validation_that_is_not_later_than_train(train, validation):
-    with pytest.raises(ValueError, match="`validation` must be later than"):
+    with pytest.raises(ValueError, match=r"`validation` must be (later than|others)"):
         Detector("pca", WINDOW).fit(train, validation)
 
 
