@@ -14,9 +14,6 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 
-# Whoever imports nbformat would wait a second for a parser of addresses, which no notebook needs.
-sys.modules.setdefault("rfc3987_syntax", None)
-
 
 def take_one_thread():
     """Let what is imported from now on compute on one thread, unless the user said otherwise."""
@@ -38,8 +35,18 @@ def open_closed_streams():
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
-def start(environment):
-    """Prepare this process: the environment of its kernel, silence, and Ctrl-C."""
+def start(environment, cells):
+    """Prepare this process: the environment of its kernel, silence, and Ctrl-C.
+
+    Parameters
+    ----------
+    environment : dict
+        Environment variables of the kernel.
+    cells : multiprocessing.SimpleQueue
+        Gets a 1 for every cell that starts.
+    """
+    global _cells
+    _cells = cells
     if os.name != "nt":
         os.setsid()  # Ctrl-C in a terminal reaches the parent alone, which stops us once
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,16 +56,26 @@ def start(environment):
 
 
 def execute(source, target, values):
-    """Execute a notebook with values of its parameters, in the process that `start` prepared.
+    """Execute a notebook, in the process that `start` prepared.
 
-    The executed copy goes to `target`, also if a cell fails. Returns where and why it failed: one
-    line, and the details; None if every cell ran.
+    Parameters
+    ----------
+    source, target : pathlib.Path
+        The notebook, and where its executed copy goes, also if a cell fails.
+    values : dict
+        Parameters: name -> checked value.
+
+    Returns
+    -------
+    tuple of str or None
+        Where and why it failed: one line, and the details. None if every cell ran.
     """
     import papermill  # slow to import, and only needed here
 
     sources = []
 
     def on_cell_start(cell, cell_index):
+        _cells.put(1)
         if cell.cell_type == "code":
             sources.append(cell.source)
 

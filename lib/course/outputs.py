@@ -5,6 +5,8 @@ failing notebook leaves whole files or none, and the cells stay free of paths.
 """
 
 import base64
+import hashlib
+import json
 import os
 import re
 import tempfile
@@ -15,15 +17,21 @@ from lib.errors import ParameterError
 
 
 def describe(cell):
-    """Put the alternative texts of a cell's metadata (`alt`: name -> text) into its figures."""
+    """Put the alternative texts of a cell's metadata (`alt`: name -> text) into its figures.
+
+    Parameters
+    ----------
+    cell : dict
+        A cell of a notebook, changed in place.
+    """
     for output in cell.get("outputs", ()):
         said = output.get("metadata", {}).get("image/png", {})
-        said.update(_alt(cell, said))
+        if alt := _alt(cell, said):
+            said["alt"] = alt
 
 
 def _alt(cell, said):
-    texts, name = cell["metadata"].get("alt", {}), said.get("name")
-    return {"alt": texts[name]} if name in texts else {}
+    return cell["metadata"].get("alt", {}).get(said.get("name"), said.get("alt"))
 
 
 def outputs(content, mime):
@@ -31,8 +39,10 @@ def outputs(content, mime):
     for cell in content["cells"]:
         for output in cell.get("outputs", ()):
             if mime in output.get("data", {}):
-                said = output.get("metadata", {}).get(mime, {})
-                yield text(output["data"][mime]), {**said, **_alt(cell, said)}
+                said = dict(output.get("metadata", {}).get(mime, {}))
+                if alt := _alt(cell, said):
+                    said["alt"] = alt
+                yield text(output["data"][mime]), said
 
 
 def figure_files(content, number):
@@ -109,3 +119,39 @@ def replace_files(folder, number, files):
     for path in Path(folder).glob(f"{number}_*"):
         if path.name not in files:
             path.unlink()
+
+
+def replace_written(folder, number, files):
+    """Write `files`, and delete what an earlier run of that notebook wrote and this one did not.
+
+    A hidden list in the folder names what was written, with its SHA-256. A file that is not in it,
+    or has changed since, is the user's and stays; nothing is deleted in a folder that is a link.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / f".{number}.written.json"
+    before = _written(written)
+    now = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    for name, data in files.items():
+        write(folder / name, data)
+    for name in before.keys() - now.keys():
+        path = folder / name
+        if _is_ours(path, before[name]):
+            path.unlink()
+    if before or now:
+        write(written, json.dumps(now).encode())
+
+
+def _written(path):
+    """Return what the list says; a damaged one says nothing, so nothing is deleted."""
+    try:
+        said = json.loads(path.read_bytes())
+        return {name: digest for name, digest in said.items() if Path(name).name == name}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _is_ours(path, digest):
+    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == digest

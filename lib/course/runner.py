@@ -51,8 +51,19 @@ class Result:
 def prepare(chosen, pairs=(), output="build"):
     """Check everything that can be wrong with a run before a kernel starts.
 
-    Takes pairs of name and value as typed; returns the checked values for each notebook: name of
-    the notebook -> {name: value}.
+    Parameters
+    ----------
+    chosen : list of Notebook
+        What to run.
+    pairs : iterable of (str, str)
+        Parameters as typed: name and value.
+    output : str or pathlib.Path
+        Folder for results.
+
+    Returns
+    -------
+    dict
+        Checked values for each notebook: name of the notebook -> {name: value}.
 
     Raises
     ------
@@ -82,30 +93,43 @@ def prepare(chosen, pairs=(), output="build"):
 
 
 def run(chosen, values, output="build", jobs=None):
-    """Execute notebooks with the values that `prepare` returned; return a `Result` for each.
+    """Execute notebooks into `output`, as many side by side as there are cores.
 
-    They run side by side, as many as there are cores or `jobs`, those with the longest budget
-    first. The folder `output` gets `notebooks/`, `figures/` and `tables/`.
+    Parameters
+    ----------
+    chosen : list of Notebook
+        What to run; the longest budget starts first.
+    values : dict
+        What `prepare` returned.
+    output : str or pathlib.Path
+        Folder for `notebooks/`, `figures/` and `tables/`.
+    jobs : int, optional
+        Notebooks at a time; by default the number of cores.
+
+    Returns
+    -------
+    list of Result
+        In the order of `chosen`.
 
     Raises
     ------
     KeyboardInterrupt
         On Ctrl-C, after all kernels have been stopped.
     """
+    n_cells = sum(len(notebooks.read(notebook.path)["cells"]) for notebook in chosen)
     # In a log file a moving bar would be a flood: there, only the lines of `_say` remain.
     hidden = not sys.stderr.isatty()
     with (
         tempfile.TemporaryDirectory() as folder,
-        tqdm(total=len(chosen), unit="notebook", disable=hidden, leave=False) as bar,
+        tqdm(total=n_cells, unit="cell", disable=hidden, leave=False) as bar,
         ThreadPoolExecutor(jobs or os.cpu_count()) as pool,
     ):
-        one = _Runner(values, Path(output), _environment(Path(folder)))
+        one = _Runner(values, Path(output), _environment(Path(folder)), bar)
         longest_first = sorted(chosen, key=lambda notebook: -(notebook.budget or 0))
         futures = {notebook: pool.submit(one.run, notebook) for notebook in longest_first}
         try:
-            while waiting := wait(futures.values(), timeout=1).not_done:
-                # Without a timeout, Windows would not notice Ctrl-C.
-                bar.update(len(chosen) - len(waiting) - bar.n)
+            while wait(futures.values(), timeout=1).not_done:
+                pass  # without a timeout, Windows would not notice Ctrl-C
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             _stop(futures.values())
@@ -146,6 +170,7 @@ class _Runner:
     values: dict
     output: Path
     environment: dict
+    bar: tqdm
 
     def run(self, notebook):
         """Return the `Result` of one notebook, whatever happens to it."""
@@ -165,7 +190,7 @@ class _Runner:
         failed, content = self._execute(notebook, target)
         seconds = time.perf_counter() - start
         if content:
-            self._extract(notebook, content)
+            extract(notebook, content, self.output)
         if failed is None:
             _say(f"{notebook.name}: ok in {seconds:.0f} s")
             return Result(notebook, "ok", seconds, str(target))
@@ -182,10 +207,15 @@ class _Runner:
         partial = target.with_name(f".{target.stem}.{os.getpid()}.partial.ipynb")
         # A pool of one, so that a process that dies takes no other notebook along.
         context = multiprocessing.get_context("spawn")
+        prepared = execution.start, (self.environment, cells := context.SimpleQueue())
         try:
-            with ProcessPoolExecutor(1, context, execution.start, (self.environment,)) as pool:
-                words = notebook.path, partial, self.values[notebook.name]
-                failed = pool.submit(execution.execute, *words).result()
+            with ProcessPoolExecutor(1, context, *prepared) as pool:
+                values = self.values[notebook.name]
+                future = pool.submit(execution.execute, notebook.path, partial, values)
+                while wait([future], timeout=0.2).not_done:
+                    while not cells.empty():
+                        self.bar.update(cells.get())
+                failed = future.result()
             try:
                 content = notebooks.read(partial)
             except (OSError, NotebookError):  # none, or half of one, as on a full disk
@@ -197,9 +227,10 @@ class _Runner:
         finally:
             partial.unlink(missing_ok=True)
 
-    def _extract(self, notebook, content):
-        """Write the figures and tables; nothing else that lies beside them is touched."""
-        found = {"figures": outputs.figure_files, "tables": outputs.table_files}
-        for folder, files_of in found.items():
-            for name, data in files_of(content, notebook.number).items():
-                outputs.write(self.output / folder / name, data)
+
+def extract(notebook, content, folder):
+    """Write the figures and tables of an executed notebook into the folder of results."""
+    figures = outputs.figure_files(content, notebook.number)
+    outputs.replace_written(folder / "figures", notebook.number, figures)
+    tables = outputs.table_files(content, notebook.number)
+    outputs.replace_written(folder / "tables", notebook.number, tables)

@@ -31,7 +31,8 @@ def printed(path):
 
 
 def files(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    found = [path.name for path in folder.rglob("*") if path.is_file()]
+    return sorted(name for name in found if not name.endswith(".written.json"))
 
 
 def test_run_writes_results_and_leaves_the_source_alone(example, save, tmp_path, capsys):
@@ -44,7 +45,7 @@ def test_run_writes_results_and_leaves_the_source_alone(example, save, tmp_path,
     where = str(out / "notebooks" / source.name)
     assert outcomes(capsys.readouterr().out) == {NAME: ("ok", where)}
     assert source.read_bytes() == before
-    # A run deletes nothing, whatever its name.
+    # What no run has written is the user's, whatever its name.
     names = [f"{NAME}.ipynb", "05_former.png", "05_days.csv", "05_price.png", "05_price.txt"]
     assert files(out) == sorted(names)
     assert "60\n" in printed(out / "notebooks" / source.name)
@@ -98,6 +99,23 @@ def test_failures_are_shown_and_do_not_stop_the_others(save, tmp_path, capsys):
     kept = notebook_checks.code_cells(notebooks.read(out / "notebooks" / "91_fails.ipynb"))
     assert [cell["execution_count"] for cell in kept] == [1, 2, None]
     assert files(out / "figures") == ["91_price.png", "91_price.txt"]
+
+
+def test_a_run_deletes_only_what_an_earlier_run_wrote(tmp_path):
+    mine, linked = tmp_path / "05_mine.png", tmp_path / "05_link.png"
+    mine.write_bytes(b"mine")
+    runner.outputs.replace_written(
+        tmp_path, "05", {"05_old.png": b"1", "05_edited.png": b"2", "05_link.png": b"3"}
+    )
+    (tmp_path / "05_edited.png").write_bytes(b"edited")
+    linked.unlink()
+    target = tmp_path / "target"
+    target.write_bytes(b"3")
+    linked.symlink_to(target)
+    runner.outputs.replace_written(tmp_path, "05", {"05_new.png": b"4"})
+    assert files(tmp_path) == sorted(
+        ["05_edited.png", "05_link.png", "05_mine.png", "05_new.png", "target"]
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for a single process")
