@@ -436,8 +436,21 @@ def build_conv_forecaster(
 def build_encoder(autoencoder):
     """Take the encoder out of an autoencoder: everything up to its layer `latent`.
 
-    A `keras.Model` from `(batch, window, n_features)` to `(batch, latent)`. It shares its weights
-    with the autoencoder: training the one changes the other.
+    Parameters
+    ----------
+    autoencoder : keras.Model
+        With a layer of that name, as the autoencoders of this module have.
+
+    Returns
+    -------
+    keras.Model
+        Input `(batch, window, n_features)`, output `(batch, latent)`. It shares its weights with
+        the autoencoder: training the one changes the other.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer named `latent`.
 
     Examples
     --------
@@ -456,8 +469,15 @@ def build_encoder(autoencoder):
 def layer_table(model):
     """List the layers of a model as a learner can read them.
 
-    The frame has a row for each layer, input first (index `layer`, its name): `kind`, `output
-    shape` without the batch axis, and `parameters`, the numbers it learns.
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    DataFrame
+        One row per layer, input first (index `layer`, its name): `kind`, `output shape` without
+        the batch axis, and `parameters`, the numbers it learns.
 
     Examples
     --------
@@ -578,9 +598,21 @@ BUILDERS = {
 
 
 def count_parameters(kind, window, n_features=1, **options):
-    """Numbers that a network of `BUILDERS` learns, as `model.count_params()`, without building it.
+    """Numbers that a network learns, without building it.
 
-    The options are those of the builder; its defaults stand in for those that are missing.
+    Parameters
+    ----------
+    kind : str
+        Of `BUILDERS`.
+    window, n_features : int
+        Shape of a window.
+    **options
+        Arguments of the builder; its defaults stand in for those that are missing.
+
+    Returns
+    -------
+    int
+        As `model.count_params()` of the built network.
 
     Examples
     --------

@@ -76,9 +76,23 @@ class Preprocessing:
         self.step_ = None
 
     def fit(self, *recordings):
-        """Learn the expected step from frames that have nothing to do with each other's times.
+        """Learn the expected step.
 
-        Returns itself. Resampling needs an index of times, and returns need positive values.
+        Parameters
+        ----------
+        *recordings : DataFrame of n_times rows and n_features columns
+            One, or several that have nothing to do with each other's times.
+
+        Returns
+        -------
+        Preprocessing
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If resampling is asked of an index that holds no times, or returns of values that are
+            not positive.
         """
         if self.settings["form"] == "returns":
             for train in recordings:
@@ -89,7 +103,16 @@ class Preprocessing:
         return self
 
     def rows(self, series):
-        """Return the rows that get a score: those of the series, or the steps they fall into."""
+        """Return the rows that get a score: those of the series, or the steps they fall into.
+
+        Parameters
+        ----------
+        series : DataFrame of n_times rows and n_features columns
+
+        Returns
+        -------
+        DataFrame of n_rows rows and n_features columns
+        """
         rule, statistic = self.settings["resample"], self.settings["statistic"]
         if not rule:
             return series
@@ -97,7 +120,16 @@ class Preprocessing:
         return getattr(_steps(series, rule), statistic)(**enough).astype("float64")
 
     def is_gap(self, step):
-        """Say of a step in seconds, or of an array of them, whether it is a gap."""
+        """Say of steps in seconds whether they are gaps.
+
+        Parameters
+        ----------
+        step : float or ndarray
+
+        Returns
+        -------
+        bool or ndarray of bool
+        """
         longest = self.settings["max_gap"] * self.step_ if self.has_gaps else np.inf
         return np.asarray(step) > longest
 
@@ -146,7 +178,16 @@ class Preprocessing:
         return found
 
     def frames(self, series):
-        """Return a series preprocessed: a frame of float64 for each piece between two gaps."""
+        """Return a series preprocessed: one frame for each piece between two gaps.
+
+        Parameters
+        ----------
+        series : DataFrame of n_times rows and n_features columns
+
+        Returns
+        -------
+        list of DataFrame, float64
+        """
         rows = self.rows(series).astype("float64")
         return [
             pd.DataFrame(values, rows.index[start : start + len(values)], rows.columns)
@@ -169,7 +210,23 @@ class Preprocessing:
 def prepare(series, resample="", form="levels", statistic=""):
     """Bring a whole series into the rows that a detector learns from, gaps left aside.
 
-    The words are those of `Preprocessing`, and so are the errors. Returns have one row fewer.
+    Parameters
+    ----------
+    series : DataFrame of n_times rows and n_features columns
+        NaN is a missing value.
+    resample, form, statistic : str
+        As in `Preprocessing`.
+
+    Returns
+    -------
+    DataFrame, float64
+        Returns have one row fewer.
+
+    Raises
+    ------
+    ValueError
+        If `resample` is no step, or the index holds no times, or returns are asked of values that
+        are not positive.
 
     Examples
     --------
@@ -184,7 +241,18 @@ def prepare(series, resample="", form="levels", statistic=""):
 
 
 def until(series, last, resample=""):
-    """Return the rows of a series that make up `prepare(series, resample).loc[:last]`.
+    """Return the rows of a series up to a row of what `prepare` makes of it, that one included.
+
+    Parameters
+    ----------
+    series : DataFrame of n_times rows
+    last : object
+        An entry of the index of `prepare(series, resample)`.
+    resample : str
+
+    Returns
+    -------
+    DataFrame
 
     Examples
     --------
@@ -292,8 +360,16 @@ def autocorrelation_period(series):
     Prominent is a peak that rises above its surroundings by 0.1 and by what chance alone would
     do: 8 standard errors, after Bartlett (1946), "On the theoretical specification and sampling
     properties of autocorrelated time-series", with the correlations up to the first negative one.
-    A peak below four fifths of the highest is an overtone, and passed over. Without a prominent
-    peak the answer is 0: the series does not repeat itself.
+    A peak below four fifths of the highest is an overtone, and passed over.
+
+    Parameters
+    ----------
+    series : DataFrame of n_times rows and n_features columns
+
+    Returns
+    -------
+    int
+        0 if there is no such peak: the series does not repeat itself.
 
     Examples
     --------

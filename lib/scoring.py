@@ -179,8 +179,13 @@ def point_scores(errors, index, window, *, horizon=0, how="last"):
 def known_mean(errors):
     """Mean over the second axis of what is there; NaN where nothing is.
 
-    From shape `(n_times, n_features)` to `(n_times,)`, from `(n_windows, steps, n_features)` to
-    `(n_windows, n_features)`, float64.
+    Parameters
+    ----------
+    errors : ndarray of shape (n_times, n_features) or (n_windows, steps, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_times,) or (n_windows, n_features), float64
 
     Examples
     --------
@@ -198,7 +203,15 @@ def known_mean(errors):
 def trailing_mean(errors, rows):
     """Mean of each feature over the last `rows` rows, its own included, without what is missing.
 
-    Takes and returns shape `(n_times, n_features)`, float64; NaN where the row's own error is.
+    Parameters
+    ----------
+    errors : ndarray of shape (n_times, n_features)
+    rows : int
+
+    Returns
+    -------
+    ndarray of shape (n_times, n_features), float64
+        NaN where the row's own error is.
 
     Examples
     --------

@@ -90,8 +90,17 @@ def conformal(scores, alpha=0.01):
     their distribution and however few the scores: Vovk, Gammerman and Shafer (2005),
     *Algorithmic learning in a random world*; for anomalies Laxhammar and Falkman (2010).
 
-    The scores must have had no part in training, or they are too low. Fewer than `1 / alpha - 1` of
-    them cannot support a flag: the threshold is infinite.
+    Parameters
+    ----------
+    scores : array-like of float
+        Scores that had no part in training, or they are too low. NaN is left out.
+    alpha : float
+        Target share of flags among normal points, between 0 and 1.
+
+    Returns
+    -------
+    float
+        Infinite if there are fewer than `1 / alpha - 1` scores: they cannot support a flag.
 
     Examples
     --------
@@ -112,8 +121,15 @@ def vote(scores, rules, at_least):
     """Threshold above which at least so many of the rules flag.
 
     Rules on the same scores differ only in their threshold, so "at least m of them flag" is a
-    threshold too: the m-th lowest. With 1 any rule will do, with their number all must agree. A
-    rule takes the scores and returns a threshold; `functools.partial` sets options.
+    threshold too: the m-th lowest.
+
+    Parameters
+    ----------
+    scores : array-like of float
+    rules : sequence of callables
+        Each takes the scores and returns a threshold; `functools.partial` sets options.
+    at_least : int
+        From 1 (any rule will do) to the number of rules (all must agree).
 
     Examples
     --------
@@ -127,9 +143,24 @@ def vote(scores, rules, at_least):
 def oracle(scores, labels):
     """The threshold with the best F1 on the very points that are evaluated. Not a rule.
 
-    The labels, a bool for each score, are not known when a threshold is set. What the oracle
-    reaches is an upper bound for all thresholds on these scores, and is to be reported as that. If
-    several are equally good, it is the highest one.
+    The labels are not known when a threshold is set. What the oracle reaches is an upper bound for
+    all thresholds on these scores, and is to be reported as that.
+
+    Parameters
+    ----------
+    scores : array-like of float
+        Points without a score (NaN) are left out, and so are their labels.
+    labels : array-like of bool, one for each score
+
+    Returns
+    -------
+    float
+        The highest one if several are equally good.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ or no labelled point has a score.
 
     Examples
     --------
@@ -150,11 +181,25 @@ def oracle(scores, labels):
 
 
 def adaptive(scores, rule, history, every=1, **options):
-    """A threshold for each point of a Series, from the `history` scores before it and none later.
+    """A threshold for each point, from the `history` scores before it and nothing later.
 
-    The rule, of this module and with its options, is asked anew at `every` so many points; in
-    between its answer stays. A threshold is NaN, which flags nothing, for the first `history`
-    points and where all scores before are NaN.
+    Parameters
+    ----------
+    scores : Series of n_times
+    rule : callable
+        One of the rules of this module.
+    history : int
+        Scores before a point that its threshold is set from; NaN among them is left out.
+    every : int
+        The rule is asked anew at every so many points; in between its answer stays.
+    **options
+        Of the rule.
+
+    Returns
+    -------
+    Series of n_times float, with the index of `scores`
+        NaN, which flags nothing, for the first `history` points and where all scores before
+        are NaN.
 
     Examples
     --------
@@ -182,10 +227,16 @@ def peaks_over_threshold(scores, risk=1e-4, level=98.0):
 
     Parameters
     ----------
+    scores : array-like of float
+        NaN is left out.
     risk : float
         Share of normal points that may exceed the threshold.
     level : float
         Percentile of the scores where their tail begins.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
@@ -227,16 +278,25 @@ def dynamic(scores, prune=0.13):
     sorted by their highest score; where the steps down from one to the next are smaller than
     `prune` until the end, the highest score without a flag, runs are taken back.
     Hundman et al. (2018), *Detecting spacecraft anomalies using LSTMs and nonparametric dynamic
-    thresholding*, KDD, section 3.3. Their smoothing of the scores is left to the caller. If nothing
-    stands out, the threshold is the highest score.
+    thresholding*, KDD, section 3.3. Their smoothing of the scores is left to the caller.
 
     Parameters
     ----------
     scores : array-like of float, in the order of time
-        None negative, or shares mean nothing. Unlike the other rules, this one may look at scores
-        that hold anomalies: it was made to set a threshold within a span, not for a span to come.
+        Unlike the other rules, this one may look at scores that hold anomalies: it was made to
+        set a threshold within a span, not for a span to come. NaN is left out.
     prune : float from 0 to 1
         Smallest relative step from one run to the next lower; 0 takes nothing back.
+
+    Returns
+    -------
+    float
+        The highest score if nothing stands out.
+
+    Raises
+    ------
+    ValueError
+        If `prune` is outside 0 to 1, or a score is negative, so that shares mean nothing.
 
     Examples
     --------

@@ -28,15 +28,20 @@ def chronological_split(series, train=0.8, validation=0.0):
     Parameters
     ----------
     series : DataFrame, Series or ndarray of n_times rows
-    train : float in (0, 1)
+    train : float
         Share of the rows before the test part starts; it includes `validation`.
-    validation : float in [0, 1)
+    validation : float
         Share of those training rows, the last ones, that is held out for early stopping.
 
     Returns
     -------
     train, validation, test : three consecutive parts of `series`
-        The validation part is empty when `validation=0`; no other may be.
+        The validation part is empty when `validation=0`.
+
+    Raises
+    ------
+    ValueError
+        If a share is outside its range, or a part that was asked for would be empty.
 
     Examples
     --------
@@ -108,7 +113,7 @@ def sliding_windows(values, window, *, stride=1):
     ----------
     values : array-like of shape (n_times, n_features) or (n_times,)
     window : int
-        Time steps per window, at most `n_times`.
+        Time steps per window.
     stride : int
         Rows from one window's start to the next.
 
@@ -116,6 +121,11 @@ def sliding_windows(values, window, *, stride=1):
     -------
     ndarray of shape (n_windows, window, n_features), read-only
         `n_windows = (n_times - window) // stride + 1`.
+
+    Raises
+    ------
+    ValueError
+        If `window` or `stride` is not a positive integer, or the series is shorter than a window.
 
     Examples
     --------
@@ -142,14 +152,18 @@ def window_pairs(values, window, *, horizon=0, stride=1):
     window, stride : int
         As in `sliding_windows`.
     horizon : int
-        0 to reconstruct the window, h > 0 to predict the next h rows; they must be there.
+        0 to reconstruct the window, h > 0 to predict the next h rows.
 
     Returns
     -------
     inputs : ndarray of shape (n_windows, window, n_features)
     targets : ndarray of shape (n_windows, horizon or window, n_features)
-        Both are views. The first target row is row `window` of the series, or row 0 with
-        `horizon=0`.
+        Both are views. The first target row is row `target_offset(window, horizon)`.
+
+    Raises
+    ------
+    ValueError
+        If the series is shorter than a window and its horizon, or a size is not an integer.
 
     Examples
     --------
@@ -177,7 +191,13 @@ def fill_windows(windows):
     Nothing outside a window is used, so that a window is filled the same way wherever it
     stands. A feature that is missing throughout becomes 0, the mean of a scaled series.
 
-    The answer is a copy in float64, of the same shape `(n_windows, window, n_features)`.
+    Parameters
+    ----------
+    windows : array-like of shape (n_windows, window, n_features)
+
+    Returns
+    -------
+    ndarray of the same shape, a copy, float64
 
     Examples
     --------
@@ -203,7 +223,7 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
     errors : ndarray of shape (n_windows, steps, n_features)
         Step `k` of window `i` belongs to row `offset + i * stride + k`.
     n_times : int
-        Rows of the series that the windows were cut from; all windows must fit into them.
+        Rows of the series that the windows were cut from.
     offset, stride : int
         Row of the first window's first step, and rows from one window to the next.
     how : {"mean", "median", "last"}
@@ -216,6 +236,11 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
     ndarray of shape (n_times, n_features), float64
         NaN in rows that no window covers. An error that is NaN is left out, as if its window
         did not cover the row.
+
+    Raises
+    ------
+    ValueError
+        If `how` is unknown or the windows do not fit into `n_times` rows.
 
     Examples
     --------
@@ -253,10 +278,22 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
 
 
 def overlap_mean(scores, window, n_times, *, offset=0, stride=1):
-    """Give each row the mean score of the windows that cover it: `fold_windows` of equal errors.
+    """Give each row the mean score of the windows that cover it.
 
-    Window `i` covers `window` rows from `offset + i * stride` on. From shape `(n_windows,)` or
-    `(n_windows, n_features)` to `(n_times,)` or `(n_times, n_features)`, float64.
+    Parameters
+    ----------
+    scores : ndarray of shape (n_windows,) or (n_windows, n_features)
+        Window `i` covers the rows from `offset + i * stride` on. NaN does not count.
+    window : int
+        Rows of each.
+    n_times : int
+        Rows of the series that the windows were cut from.
+    offset, stride : int
+
+    Returns
+    -------
+    ndarray of shape (n_times,) or (n_times, n_features), float64
+        NaN in rows that no window covers.
 
     Examples
     --------

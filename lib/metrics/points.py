@@ -64,7 +64,21 @@ def point_metrics(labels, scores, threshold):
 
 
 def flag_metrics(labels, flags):
-    """The metrics of `point_metrics` that need flags, of two arrays of bool."""
+    """Compute the metrics of `point_metrics` that need flags: `precision` to `specificity`.
+
+    Parameters
+    ----------
+    labels, flags : array of bool, of the same length
+
+    Returns
+    -------
+    dict of float
+
+    Examples
+    --------
+    >>> flag_metrics(np.array([False, True]), np.array([True, True]))["precision"]
+    0.5
+    """
     return {
         "precision": float(sk_metrics.precision_score(labels, flags, zero_division=0)),
         "recall": float(sk_metrics.recall_score(labels, flags, zero_division=0)),
@@ -75,7 +89,22 @@ def flag_metrics(labels, flags):
 
 
 def score_metrics(labels, scores):
-    """The metrics of `point_metrics` that need no threshold, of arrays without NaN."""
+    """Compute the metrics of `point_metrics` that need no threshold.
+
+    Parameters
+    ----------
+    labels : array of bool
+    scores : array of float, of the same length, without NaN
+
+    Returns
+    -------
+    dict of float
+
+    Examples
+    --------
+    >>> score_metrics(np.array([False, True]), np.array([0.1, 0.2]))
+    {'roc_auc': 1.0, 'average_precision': 1.0}
+    """
     if labels.all() or not labels.any():
         return {"roc_auc": np.nan, "average_precision": np.nan}
     return {
@@ -109,7 +138,15 @@ def confusion(labels, scores, threshold):
 
 
 def label_events(labels):
-    """Find the runs as `find_events` does, in any array-like of bool; by position, not by time.
+    """Find the runs of consecutive labelled points, by position.
+
+    Parameters
+    ----------
+    labels : array-like of bool
+
+    Returns
+    -------
+    DataFrame with one row per run: `start`, `end` (positions, both included), `points`
 
     Examples
     --------
@@ -221,7 +258,24 @@ def false_alarms_per_1000(labels, flags):
 
 
 def marks(name, values, length=None):
-    """Return labels or flags as an array of bool of shape (points,), or refuse them.
+    """Check labels or flags and return them as a one-dimensional array of bool.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument, for the error message.
+    values : array-like of bool, or of 0 and 1
+    length : int, optional
+        Required number of points.
+
+    Returns
+    -------
+    array of bool, shape (points,)
+
+    Raises
+    ------
+    ValueError
+        If a value is neither true nor false, there is no point, or the number of points differs.
 
     Examples
     --------
