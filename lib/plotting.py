@@ -139,6 +139,7 @@ def price_chart(axis, price, *, events=None, flags=None, log=True):
     ----------
     axis : matplotlib Axes
     price, flags : Series with a DatetimeIndex
+        Flags are bools; without them no day is marked.
     events : DataFrame with a DatetimeIndex, optional
         Events outside the span of `price` are left out; numbers are row numbers from 1.
     log : bool
@@ -152,14 +153,11 @@ def price_chart(axis, price, *, events=None, flags=None, log=True):
         axis.plot(flagged, linestyle="", marker="o", markersize=5, color="C3", alpha=0.6,
                   label=f"flagged ({len(flagged)} days)")  # fmt: skip
         axis.legend(loc="upper left")
-    numbered = [] if events is None else enumerate(events.index, start=1)
-    for number, day in numbered:
+    heights = (1.01, 1.06)  # two rows of numbers, so that neighbours stay legible
+    for number, day in enumerate([] if events is None else events.index, start=1):
         if price.index[0] <= day <= price.index[-1]:
             axis.axvline(day, color="0.5", linestyle=":", linewidth=1, zorder=0)
-            height = (1.01, 1.06)[
-                number % 2
-            ]  # two rows of numbers, so that neighbours stay legible
-            axis.annotate(str(number), (day, height), ha="center", fontsize="small",
+            axis.annotate(str(number), (day, heights[number % 2]), ha="center", fontsize="small",
                           xycoords=("data", "axes fraction"))  # fmt: skip
 
 

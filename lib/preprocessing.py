@@ -328,8 +328,9 @@ def autocorrelation(series):
 
     Returns
     -------
-    Series of float64, index `lag` from 0 to a third of the rows, so that a period is seen thrice
-        1 at lag 0. The mean over the columns that vary; 0 if none does.
+    Series of float64, index `lag` from 0 to a third of the rows
+        So that a period is seen three times; 1 at lag 0. The mean over the columns that vary; 0 if
+        none does.
 
     Examples
     --------
