@@ -51,16 +51,9 @@ class Result:
 def prepare(chosen, pairs=(), output="build"):
     """Check everything that can be wrong with a run before a kernel starts.
 
-    Takes pairs of name and value as typed; returns the checked values for each notebook: name of
-    the notebook -> {name: value}.
-
-    Raises
-    ------
-    ParameterError
-        If one of the notebooks does not accept one of the parameters, a folder cannot be written
-        to, or `LIB_TRAINER` or `KERAS_BACKEND` has an unknown name.
-    NotebookError
-        If the output folder holds the notebooks themselves.
+    That is pairs of name and value as typed, folders that cannot be written to, or that hold the
+    notebooks themselves, and unknown names in `LIB_TRAINER` and `KERAS_BACKEND`. Returns the
+    checked values: name of a notebook -> {name: value}.
     """
     values = {n.name: {p: parameters.find(n.name, p).parse(v) for p, v in pairs} for n in chosen}
     errors.trainer()
@@ -85,12 +78,8 @@ def run(chosen, values, output="build", jobs=None):
     """Execute notebooks with the values that `prepare` returned; return a `Result` for each.
 
     They run side by side, as many as there are cores or `jobs`, those with the longest budget
-    first. The folder `output` gets `notebooks/`, `figures/` and `tables/`.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        On Ctrl-C, after all kernels have been stopped.
+    first. The folder `output` gets `notebooks/`, `figures/` and `tables/`. Ctrl-C is raised after
+    all kernels have been stopped.
     """
     # In a log file a moving bar would be a flood: there, only the lines of `_say` remain.
     hidden = not sys.stderr.isatty()
