@@ -51,9 +51,10 @@ class Result:
 def prepare(chosen, pairs=(), output="build"):
     """Check everything that can be wrong with a run before a kernel starts.
 
-    That is pairs of name and value as typed, folders that cannot be written to, or that hold the
-    notebooks themselves, and unknown names in `LIB_TRAINER` and `KERAS_BACKEND`. Returns the
-    checked values: name of a notebook -> {name: value}.
+    Takes pairs of name and value as typed; returns the checked values: name of a notebook ->
+    {name: value}. It is a ParameterError if one is not accepted, a folder cannot be written to, or
+    `LIB_TRAINER` or `KERAS_BACKEND` has an unknown name, and a NotebookError if the output folder
+    holds the notebooks themselves.
     """
     values = {n.name: {p: parameters.find(n.name, p).parse(v) for p, v in pairs} for n in chosen}
     errors.trainer()
