@@ -58,12 +58,9 @@ def hidden(source):
 
 
 def check(namespace, encoded):
-    """Make a check that `hidden` encoded; it sees the `globals()` of a notebook and changes none.
+    """Make a check that `hidden` encoded; raise `NotYet` with the hint if the answer is not right.
 
-    Raises
-    ------
-    NotYet
-        With the hint, if the answer is not right.
+    It sees the names of the notebook, its `globals()`, and changes none.
     """
     code = compile(base64.b64decode(encoded), "<check>", "exec")
     try:
@@ -95,12 +92,8 @@ def exercise(solution, name, asked=None):
     It has the same cells under the same ids, without outputs and with stubs for the solutions;
     Markdown cells tagged `solution` are left out, and the first cell ends in a note with the file
     `name`. Below each heading stands its question, as `questions` found it in the course notebook;
-    checks are encoded, and folded away.
-
-    Raises
-    ------
-    NotebookError
-        If the first cell is not Markdown, or a code cell tagged `solution` has no `stub`.
+    checks are encoded, and folded away. It is a NotebookError if the first cell is not Markdown, or
+    a code cell tagged `solution` has no `stub`.
 
     Examples
     --------
@@ -155,11 +148,6 @@ def changes(folder=notebooks.COURSE, words=()):
     """Return what has to change in `exercises/` so that it fits `solutions/`: path -> bytes.
 
     `words` are numbers, names or paths of notebooks; none means all of them.
-
-    Raises
-    ------
-    NotebookError
-        If a word fits no solution notebook, or such a notebook lacks what `exercise` needs.
     """
     home = folder / "solutions"
     made = {}
@@ -174,10 +162,7 @@ def changes(folder=notebooks.COURSE, words=()):
 def apply(changed):
     """Write the exercise notebooks that `changes` returned, each in one step.
 
-    Raises
-    ------
-    NotebookError
-        If one of them holds the work of a learner; nothing is then written.
+    If one of them holds the work of a learner, it is a NotebookError and nothing is written.
     """
     for path in changed:
         before = notebooks.read(path)["cells"] if path.exists() else []

@@ -96,10 +96,7 @@ def find(folder=COURSE):
 def select(words, folder=COURSE):
     """Return the notebooks meant by numbers ("05", "5"), names or paths; all of them for none.
 
-    Raises
-    ------
-    NotebookError
-        If a word fits no notebook, or there are no notebooks at all.
+    A word that fits no notebook is a NotebookError, and so is a folder without any.
     """
     known = find(folder)
     if not known:
@@ -126,12 +123,7 @@ def readme_table(folder=COURSE):
 
 
 def put_into_readme(readme, table):
-    r"""Return the text of a README with the table between its two marks.
-
-    Raises
-    ------
-    NotebookError
-        If the marks are not there.
+    r"""Return the text of a README with the table between its two marks, or raise NotebookError.
 
     Examples
     --------

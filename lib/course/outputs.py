@@ -94,13 +94,7 @@ def write(path, data, sync=False):
 
 
 def claim(folder, name="output"):
-    """Make a folder, and see that a file can be written in it: before hours of training, not after.
-
-    Raises
-    ------
-    ParameterError
-        If it cannot be.
-    """
+    """Make a folder and try to write in it; raise ParameterError before hours of training."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()

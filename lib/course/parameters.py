@@ -154,12 +154,7 @@ def specification(notebook):
 
 
 def find(notebook, name):
-    """Return the parameter `name` of a notebook.
-
-    Raises
-    ------
-    ParameterError
-        If the notebook has no parameter of that name.
+    """Return the parameter `name` of a notebook; a ParameterError says which there are.
 
     Examples
     --------

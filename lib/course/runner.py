@@ -51,27 +51,10 @@ class Result:
 def prepare(chosen, pairs=(), output="build"):
     """Check everything that can be wrong with a run before a kernel starts.
 
-    Parameters
-    ----------
-    chosen : list of Notebook
-        What to run.
-    pairs : iterable of (str, str)
-        Parameters as typed: name and value.
-    output : str or pathlib.Path
-        Folder for results.
-
-    Returns
-    -------
-    dict
-        Checked values for each notebook: name of the notebook -> {name: value}.
-
-    Raises
-    ------
-    ParameterError
-        If one of the notebooks does not accept one of the parameters, a folder cannot be written
-        to, or `LIB_TRAINER` or `KERAS_BACKEND` has an unknown name.
-    NotebookError
-        If the output folder holds the notebooks themselves.
+    Takes pairs of name and value as typed; returns the checked values: name of a notebook ->
+    {name: value}. It is a ParameterError if one is not accepted, a folder cannot be written to, or
+    `LIB_TRAINER` or `KERAS_BACKEND` has an unknown name, and a NotebookError if the output folder
+    holds the notebooks themselves.
     """
     values = {n.name: {p: parameters.find(n.name, p).parse(v) for p, v in pairs} for n in chosen}
     errors.trainer()
@@ -93,28 +76,11 @@ def prepare(chosen, pairs=(), output="build"):
 
 
 def run(chosen, values, output="build", jobs=None):
-    """Execute notebooks into `output`, as many side by side as there are cores.
+    """Execute notebooks with the values that `prepare` returned; return a `Result` for each.
 
-    Parameters
-    ----------
-    chosen : list of Notebook
-        What to run; the longest budget starts first.
-    values : dict
-        What `prepare` returned.
-    output : str or pathlib.Path
-        Folder for `notebooks/`, `figures/` and `tables/`.
-    jobs : int, optional
-        Notebooks at a time; by default the number of cores.
-
-    Returns
-    -------
-    list of Result
-        In the order of `chosen`.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        On Ctrl-C, after all kernels have been stopped.
+    They run side by side, as many as there are cores or `jobs`, those with the longest budget
+    first. The folder `output` gets `notebooks/`, `figures/` and `tables/`. Ctrl-C is raised after
+    all kernels have been stopped.
     """
     n_cells = sum(len(notebooks.read(notebook.path)["cells"]) for notebook in chosen)
     # In a log file a moving bar would be a flood: there, only the lines of `_say` remain.

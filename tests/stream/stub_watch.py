@@ -5,6 +5,7 @@ gets other scores. With KILL="before 5", "within 5" or "after 5" the process kil
 fifth state: before it is stored, within the line that is written, or once it is stored.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -99,6 +100,30 @@ def main(words):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     return __main__.main(["watch", *map(str, words)])
+
+
+def forked(*words, **variables):
+    """Start the stub without the second that Python needs to begin; its process number."""
+    process = os.fork()
+    if process:
+        return process
+    words = "folder", *words
+    try:
+        silence = os.open(words[1].with_name("said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
+        os.environ.update({name: str(value) for name, value in variables.items()})
+        os._exit(main(words))
+    finally:
+        os._exit(99)
+
+
+def end(process, number=signal.SIGKILL):
+    """Kill a forked stub, or (with 0) wait for its end; its exit code."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 if __name__ == "__main__":

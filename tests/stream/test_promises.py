@@ -1,6 +1,5 @@
 """What a watcher promises, tried long and hard: kills at random moments, many rows, flat memory."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -10,37 +9,14 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-import stub_watch
 from places import ROOT
+from stub_watch import end, forked
 from test_watch import HEADER, TABLE, environment, lines_of, records, watch, write
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows can neither fork nor kill so")
 KILLS = int(os.environ.get("WATCH_KILLS", 40))
 ROWS = int(os.environ.get("WATCH_ROWS", 40_000))  # a million takes a minute
 DETECTOR = ROOT / "data" / "detectors" / "six_sensors"
-
-
-def forked(*words, **variables):
-    """Start the stub without the second that Python needs to begin; its process number."""
-    process = os.fork()
-    if process:
-        return process
-    words = "folder", *words
-    try:
-        silence = os.open(words[1].with_name("said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
-        sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
-        os.environ.update({name: str(value) for name, value in variables.items()})
-        os._exit(stub_watch.main(words))
-    finally:
-        os._exit(99)
-
-
-def end(process, number=signal.SIGKILL):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, number)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 import stub_watch
 from places import ROOT
+from stub_watch import end, forked
 
 from lib import faults
 from lib.__main__ import main
@@ -181,7 +182,8 @@ def test_a_watcher_that_is_killed_goes_on(tmp_path, expected, place, step):
     words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
     codes, kills = [], 3 if step == 2 else 20
     while len(codes) < kills:
-        codes.append(watch(*words, KILL=f"{place} {step + 9 * len(codes)}", EVERY=-1, CHUNK=25)[0])
+        kill = f"{place} {step + 9 * len(codes)}"
+        codes.append(end(forked(*words, KILL=kill, EVERY=-1, CHUNK=25), 0))
         if codes[-1] == 0:
             break
     code = watch(*words)[0] if codes[-1] else 0
@@ -191,7 +193,7 @@ def test_a_watcher_that_is_killed_goes_on(tmp_path, expected, place, step):
 
 
 @POSIX
-def test_killed_again_and_again_while_the_file_grows(tmp_path, expected, start):
+def test_killed_again_and_again_while_the_file_grows(tmp_path, expected):
     path, output, state = (tmp_path / name for name in ("rows.csv", "flags.jsonl", "state.json"))
     data = "".join(line + "\n" for line in TABLE).encode()
     path.write_bytes(data[:100])
@@ -199,7 +201,7 @@ def test_killed_again_and_again_while_the_file_grows(tmp_path, expected, start):
     cuts = np.sort(rng.integers(100, len(data), kills))
     for cut in [*cuts, len(data)]:
         words = path, "--follow", "--state", state, "--output", output
-        watcher = start(*words, EVERY=0.001, CHUNK=200)
+        watcher = forked(*words, EVERY=0.001, CHUNK=200)
         seen = state.stat().st_mtime_ns if state.exists() else 0
         wait_for(lambda seen=seen: state.exists() and state.stat().st_mtime_ns > seen)
         with open(path, "ab", buffering=0) as file:
@@ -210,8 +212,7 @@ def test_killed_again_and_again_while_the_file_grows(tmp_path, expected, start):
             time.sleep(rng.uniform(0, 0.1))
         else:
             wait_for(lambda: len(output.read_bytes().splitlines()) >= len(expected))
-        watcher.kill()
-        watcher.wait()
+        assert end(watcher) == -signal.SIGKILL
     assert output.read_text("utf-8").splitlines() == expected
 
 
