@@ -59,22 +59,15 @@ def select(names):
 
 
 def overview():
-    """Return the lines of a table of all that can be fetched, headings first.
-
-    Returns
-    -------
-    list of tuple
-        `(name, what, size, licence, here)`, all text.
-    """
+    """Return the lines of a table of all that can be fetched, headings first, as tuples of text."""
     rows = [("name", "what", "size", "licence", "here")]
-    for name, part in downloads.archives().items():
-        shared, here = downloads.family(name), (downloads.folder() / part["file"]).is_file()
-        size = f"{part['bytes'] / 1e6:.0f} MB"
-        rows.append((name, shared["title"], size, shared["licence"], "yes" if here else "no"))
-    for name, one in downloads.entries().items():
-        here = all(map(downloads.is_here, downloads.parts(one)))
-        size = f"{one['bytes'] / 1e6:.2f} MB"
-        rows.append((name, one["title"], size, one["licence"], "yes" if here else "no"))
+    archives = {word: downloads.family(word) | one for word, one in downloads.archives().items()}
+    for name, one in (archives | downloads.entries()).items():
+        is_here = (downloads.folder() / one["file"]).is_file()
+        if name not in archives:  # of an archive, the check takes seconds
+            is_here = all(map(downloads.is_here, downloads.parts(one)))
+        size = f"{one['bytes'] / 1e6:.{0 if name in archives else 2}f} MB"
+        rows.append((name, one["title"], size, one["licence"], "yes" if is_here else "no"))
     return rows
 
 

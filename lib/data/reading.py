@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.api.types import is_string_dtype
 
 from lib.data import cells as meaning
-from lib.data.cells import LARGEST, listed, number_pattern, numeric
+from lib.data.cells import LARGEST, listed, numeric
 from lib.data.refusals import quoted, refuse, refuse_rows, shown
 from lib.data.table import is_data, read_table
 from lib.data.times import as_index, check_order, check_time_format, read_times
@@ -200,17 +200,16 @@ def _footer(cells, notes):
 
 def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_rows, names):
     """Return the rows that are asked for, the decimal sign, and how many other rows there were."""
-    sign = decimal
+    sign, kept = decimal, []
 
     def text(names, header, top):
         # Numbers are read as text where a strict look at their signs is asked for.
-        nonlocal sign
+        nonlocal sign, kept
         if decimal == "auto":
             sign = {",": ".", ".": ","}.get(thousands) or _decimal_of(top)
-        if sign != "." or thousands:
-            return names
-        named = [*_time_columns(time, names, path, header), *([tag] if tag in names else [])]
-        return [*named, *(name for name, _ in _conditions(where, names, path))]
+        kept = [*_time_columns(time, names, path, header), *([tag] if tag in names else [])]
+        kept += [name for name, _ in _conditions(where, names, path)]
+        return names if sign != "." or thousands else kept
 
     layout = {"skip_rows": skip_rows, "names": None if names is None else listed(names)}
     if time:  # one name with a comma in it, or several
@@ -218,25 +217,29 @@ def _table(path, separator, time, tag, where, decimal, thousands, missing, skip_
     table = read_table(path, separator, text, missing=listed(missing), **layout)
     notes = table.attrs["notes"]
     table, dropped = _only(table, where, path, notes)
-    for name in table.columns.difference([tag]):
-        table[name] = _bare_numbers(table[name], sign, thousands)
     if decimal == "auto" and sign == ",":
         notes.append(f"The decimal sign is {sign!r}, as in the cells.")
-    if sign != "." or thousands:
-        table = _convert(table, sign, thousands, meaning.numbers_of(listed(missing)))
+    absent = meaning.numbers_of(listed(missing))
+    for name in table.columns.difference(kept):
+        table[name] = _converted(table[name], sign, thousands, absent)
     table.attrs["notes"] = notes
     return table, sign, dropped
 
 
-def _bare_numbers(cells, sign, thousands):
-    """Return a column without the signs around its numbers, as numbers where it holds no more."""
-    if not is_string_dtype(cells) or not cells.str.contains(meaning.ODD).any():
+def _converted(cells, decimal, thousands, absent):
+    """Return a column as numbers if most of its cells are some; others stay text for the error."""
+    if not is_string_dtype(cells) or cells.isna().all():
         return cells
-    plain_cells = cells.map(meaning.bare, na_action="ignore")
-    fits = plain_cells.str.fullmatch(number_pattern(sign, thousands)).fillna(False)
-    if sign == "." and not thousands and fits[cells.notna()].all():
-        return numeric(plain_cells)
-    return cells.mask(fits, plain_cells)
+    cells = cells.str.strip()
+    bare = cells.map(meaning.bare, na_action="ignore")
+    pattern = f"{meaning.number_pattern(decimal, thousands)}|[-+]?inf"
+    fits = bare.str.fullmatch(pattern).fillna(False).astype(bool)
+    if not fits.any() or fits.sum() < 0.5 * cells.notna().sum():
+        return cells
+    numbers = numeric(bare[fits].map(lambda cell: meaning.plain(cell, decimal, thousands)))
+    is_whole = fits[cells.notna()].all()
+    numbers = numbers.mask(numbers.isin(absent)).reindex(cells.index)
+    return numbers if is_whole else cells.astype(object).mask(fits, numbers)
 
 
 def group_names(path, group, *, separator=",", skip_rows=None, names=None, where=()):
@@ -343,24 +346,6 @@ def _decimal_of(rows):
     # "1,234" alone may be a thousand as well.
     sure = any(not re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell) for cell in commas)
     return "," if sure and not any(re.fullmatch(r"[-+]?\d*\.\d+", cell) for cell in cells) else "."
-
-
-def _convert(table, decimal, thousands, absent):
-    """Turn each column of which most cells are numbers, as these signs write them, into numbers.
-
-    Cells that are none stay text for the error.
-    """
-    table, pattern = table.copy(), f"{number_pattern(decimal, thousands)}|[-+]?inf"
-    for name in table:
-        cells = table[name].str.strip()
-        fits = cells.str.fullmatch(pattern).fillna(False).astype(bool)
-        if not fits.any() or fits.sum() < 0.5 * cells.notna().sum():
-            continue
-        numbers = numeric(cells[fits].map(lambda cell: meaning.plain(cell, decimal, thousands)))
-        is_whole = fits[cells.notna()].all()
-        numbers = numbers.mask(numbers.isin(absent)).reindex(cells.index)
-        table[name] = numbers if is_whole else cells.astype(object).mask(fits, numbers)
-    return table
 
 
 def _choose(table, column, clock, exclude, path, header, notes):

@@ -629,6 +629,15 @@ def test_signs_of_numbers(tmp_path):
         read_csv(path, decimal="comma")
 
 
+def test_a_decimal_comma_changes_neither_times_nor_names(tmp_path):
+    rows = [f"2021{month:02}01;{month},5;7" for month in range(1, 10)]
+    path = write(tmp_path, lines([*rows[:4], ";;", *rows[4:]], "time;x;unit"))
+    frame = read_csv(path, time="time", separator=";", decimal=",", allow_missing=True)
+    assert frame.index[8] == pd.Timestamp("2021-09-01")
+    frame = read_csv(path, time="time", separator=";", decimal=",", tag="unit", value="x")
+    assert list(frame) == ["7"]
+
+
 def test_markers_of_missing_readings(tmp_path):
     rows = [f"{day},{-999 if i % 9 == 4 else i % 5}" for i, day in enumerate(DAYS)]
     path = write(tmp_path, lines([*rows[:-1], f"{DAYS[-1]},?"]))
