@@ -19,6 +19,9 @@ REMEDIES = {  # for a cell that is no number, the first that fits
     r"[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})": "thousands=','",
     r"[-+]?\d{1,3}(\.\d{3})+,\d*": "decimal=',' and thousands='.'",
     r"[-+]?[1-9]\d{0,2},\d{3}": "thousands=',' or decimal=',', whichever it means",
+    r"[-+]?\d{1,3}(['’]\d{3})+(\.\d*)?": 'thousands="\'"',
+    r"[-+]?\d{1,3}(\s\d{3})+(\.\d*)?": "thousands=' '",
+    r"[-+]?\d{1,3}(\s\d{3})+,\d*": "decimal=',' and thousands=' '",
     r"[-+]?\d*,\d+": "decimal=','",
 }
 TAGS = 50  # more values than these in a column are no names of sensors
@@ -63,8 +66,8 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
     separator : str, default=","
         The one character between columns, "tab", or "auto" to take it from the header.
     day_first : bool, default=False
-        Read 01/02/2014 as 1 February instead of 2 January: the file alone cannot tell.
-        01.02.2014 is always 1 February.
+        Read 01/02/2014 as 1 February instead of 2 January, where no other cell tells, such as
+        13/02/2014. 01.02.2014 is always 1 February.
     max_gap : float, default=10
         The longest step in time that is no gap, in median steps. Ten lets pass all weekends and
         holidays of a daily market series (7 days in September 2001), 0 any step.
@@ -146,6 +149,9 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
         cells = _joined(table, clock)
         cells = cells[: len(cells) - _footer(cells, notes)]
         table = table.loc[cells.index]
+        if sign != "." or thousands:  # a counter such as 0,1
+            fits = cells.str.fullmatch(meaning.number_pattern(sign, thousands)).fillna(False)
+            cells = cells.mask(fits, cells.map(lambda cell: meaning.plain(cell, sign, thousands)))
         times, reading["time_format"] = read_times(cells, path, day_first, time_format, notes)
         rows = pd.DataFrame({"time": times, "cell": cells})  # of each row, and where it comes from
         reading["in_order"] = bool(times.is_monotonic_increasing)
@@ -357,7 +363,7 @@ def _choose(table, column, clock, exclude, path, header, notes):
         rest = [one for one in table if one not in without and not one.startswith("Unnamed: ")]
         empty = [name for name in rest if table[name].isna().all()]
         # Numbers written with other signs are an error with a remedy, no text to leave out.
-        names = [name for name in rest if _is_numeric(table[name]) or _has_commas(table[name])]
+        names = [name for name in rest if _is_numeric(table[name]) or _has_signs(table[name])]
         texts = [name for name in rest if name not in names and name not in empty]
         counters = [name for name in names if _is_counter(table[name])]
         counters = counters if len(counters) < len(names) else []
@@ -378,12 +384,14 @@ def _is_numeric(values):
     return not filled.empty and numeric(filled).notna().mean() >= 0.5
 
 
-def _has_commas(values):
-    """Tell whether most filled cells are numbers with a comma in them."""
+def _has_signs(values):
+    """Tell whether most filled cells are numbers with a comma or signs between thousands."""
     filled = values.dropna().head(1000)
     if filled.empty or pd.api.types.is_numeric_dtype(filled):
         return False
-    return filled.astype("str").str.fullmatch(r"\s*[-+]?[\d.]*,[\d.,]*\d\s*").mean() >= 0.5
+    return (
+        filled.astype("str").str.fullmatch(r"\s*[-+]?\d[\d.]*[,'’\s][\d.,'’\s]*\d\s*").mean() >= 0.5
+    )
 
 
 def _is_counter(values):
@@ -568,7 +576,7 @@ def _wanted_tags(tags, cells, column, exclude, path, notes):
     texts = [
         name
         for name, values in cells.groupby(tags)
-        if values.notna().any() and not _is_numeric(values) and not _has_commas(values)
+        if values.notna().any() and not _is_numeric(values) and not _has_signs(values)
     ]
     texts = texts if len(texts) < len(known) else []  # else the error says what they hold
     if texts:

@@ -344,15 +344,18 @@ def _strptime(text, form):
 
 
 def _dates(text, form, day_first, notes):
-    """Read dates in this form, or in the one that leaves the fewest of them unread."""
+    """Read dates in this form, or in the one that leaves the fewest of them unread.
+
+    That tells 05/04 from 04/05 where some other cell has a day above 12.
+    """
     forms = [form or "ISO8601"]
     best, best_form = _strptime(text, forms[0]), forms[0]
     if best.count() == text.count():
         return best, best_form
     cells, later = _cleaned(text, [] if form else notes)
-    if not form:
-        forms += _forms(next(iter(cells.dropna()), ""), day_first, notes)
-    for one in forms:
+    first = "" if form else next(iter(cells.dropna()), "")
+    orders = [_forms(first, True)] if day_first else [_forms(first, False), _forms(first, True)]
+    for one in [*forms, *orders[0], *orders[-1]]:
         times = best if form else _unread(text)
         for alternative in [one] if isinstance(one, str) else one:
             if times.count() < text.count():
@@ -360,6 +363,9 @@ def _dates(text, form, day_first, notes):
                 times = times.fillna(found)
         if times.count() > best.count():
             best, best_form = times, one
+    if orders[0] != orders[-1]:  # of the first cell, it could be either
+        order = "month" if best_form in orders[0] else "day"
+        notes.append(f"Dates such as {first} were read {order} first (see `day_first`).")
     return best, best_form
 
 
@@ -378,7 +384,7 @@ def _cleaned(text, notes):
     return pd.Series(cells, text.index, dtype="str"), later
 
 
-def _forms(cell, day_first, notes):
+def _forms(cell, day_first):
     """Return the formats of dates that a cell can have, as a list of what its clock may be."""
     if cell.isdigit():
         return [_DIGITS[len(cell)]] if len(cell) in _DIGITS else []
@@ -388,8 +394,6 @@ def _forms(cell, day_first, notes):
     codes = _codes(parts, between, day_first) if not clock or len(parts) > 2 else None
     if not codes or not re.fullmatch("[-/. ,T\0]*", _PART.sub("", date)):
         return []
-    if codes[:2] == ["%m", "%d"] and max(map(int, parts[:2])) <= 12 and not day_first:
-        notes.append(f"Dates such as {cell} were read month first (see `day_first`).")
     codes = iter(codes)
     date = _PART.sub(lambda _: next(codes), date)
     half, zone = clock.groups() if clock else (None, None)

@@ -327,11 +327,14 @@ class RowReader:
     def _read_time(self, parts):
         if self.time_format == "step":
             return None
+        cell = " ".join(parts)
+        if (self.decimal != "." or self.thousands) and self._number.fullmatch(cell):
+            cell = meaning.plain(cell, self.decimal, self.thousands)  # a counter such as 0,1
         with contextlib.suppress(ValueError, OverflowError):
-            time = read_time(" ".join(parts), self.time_format) if all(parts) else None
+            time = read_time(cell, self.time_format) if all(parts) else None
             if time and time.year >= YEARS[0]:
                 return time
-        raise BadLine("time", repr(" ".join(parts)[:SHOWN]))
+        raise BadLine("time", repr(cell[:SHOWN]))
 
     def _read_number(self, cell, at):
         """Return a reading; Python's own extras, such as 1_000, are no numbers to anybody else."""

@@ -91,8 +91,6 @@ BAD_FILES = {
     "no date": (daily({3: "yesterday,1"}), {"time": "date"}, "'yesterday' in line 3."),
     "no time": (daily({3: ",1"}), {"time": "date"}, "nan in line 3."),
     "numbers as time": (daily(), {"time": "close", "column": "close"}, "'close' must hold dates"),
-    "day first read month first": (lines(["01/02/2020,1", "12/02/2020,2", "13/02/2020,3"]),
-                                   {"time": "date"}, "`day_first`). Received: '13/02/2020'"),
     "half Latin-1": (daily().encode() + b"2020-01-29,5 \xc2\xb0C \xb0C\n", {},
                 "must be UTF-8 text. Received: byte 0xb0 in line 30. Save it as CSV in UTF-8, or"),
     "UTF-16": (daily().encode("utf-16-le"), {}, "a zero byte at position 1, as in binary files"),
@@ -409,6 +407,8 @@ def test_what_is_taken_for_granted_of_times_is_said(tmp_path):
         return " ".join(frame.attrs["notes"])
 
     assert "month first (see `day_first`)" in notes("01/02/2024", "02/02/2024")
+    assert "day first (see `day_first`)" in notes("01/02/2024", "12/02/2024", "13/02/2024")
+    assert notes("01/02/2024", "01/13/2024").startswith("Dates such as 01/02/2024 were read month")
     assert notes("2024-01-02", "2024-01-03") == ""
     assert "Unix time in ms" in notes("1700000000000", "1700000300000")
     assert "EST = UTC-5; times are in UTC" in notes("2024-01-01 01:00 EST", "2024-01-01 02:00 EST")
@@ -619,6 +619,11 @@ def test_signs_of_numbers(tmp_path):
     with pytest.raises(DataError, match=r"Pass thousands=','\."):
         read_csv(path, column="a")
     assert read_csv(path, thousands=",")["a"].tolist() == [1234.5, 1234567]
+    for cell, sign in (("1'234.5", '"\'"'), ("1\u202f234.5", "' '")):  # Swiss, French
+        path = write(tmp_path, lines([f"{cell};1", f"{cell};2"], "a;b"))
+        with pytest.raises(DataError, match=rf"Pass thousands={sign}\."):
+            read_csv(path, separator=";")
+        assert read_csv(path, separator=";", thousands=sign[1])["a"].tolist() == [1234.5] * 2
     # A comma that parts no thousands is no sign of thousands: 1,5 is not 15.
     path = write(tmp_path, lines(['"1,500",1', '"1,5",2', '"2,000",4'], "a,b"))
     with pytest.raises(DataError, match="'1,5' in line 3"):

@@ -112,6 +112,7 @@ FILES = {
     "Unix nanoseconds": (unix(10**9), {}),
     "a counter": (["time,x", *rows(1000 + 2 * STEPS)], {}),
     "a counter of seconds": (["time,x", *rows(STEPS / 8)], {}),
+    "a counter with a decimal comma": (decimal_comma(["time,x", *rows(STEPS / 8)]), AUTO),
     "no times": (["x,y", *rows(STEPS % 7)], {"time": None}),
     "no header": (ISO[1:], {"names": "time,x"}),
     "titles": (["Station 5", "", *ISO], {"skip_rows": 2}),
