@@ -69,8 +69,8 @@ _CLEANING = [
     (r"^(\d\d?/[A-Z][a-z]+/\d{4}):", r"\1 "),
     (r"(?<=\d)_(?=\d)", " "),
     (
-        rf"^{_DATE}[T ](\d\d?)(?:([-.]?)(\d\d)(?:\4(\d\d))?)?$",
-        lambda found: f"{found[1]} {_clock((found[3], found[5] or '0', found[6]))}",
+        rf"^{_DATE}[T ](\d\d?)(?:([-.])(\d\d)(?:\4(\d\d))?|(\d\d))?$",
+        lambda found: f"{found[1]} {_clock((found[3], found[5] or found[7] or '0', found[6]))}",
     ),
     (r"(?<=:\d\d),(?=\d)|(?<=:\d\d[:]\d\d):(?=\d{3}$)", "."),
     (r"(?<=\d) ?([AP])(?:\.? ?M\.?(?![A-Z])|$)", lambda found: f" {found[1].upper()}M"),
