@@ -131,8 +131,8 @@ TRAIN_IN_KERAS = (
     "tests/numpy_lstm/",
     "tests/test_",
 )
-# These train most. What Keras printed in them comes out of NumPy within the tolerance of the cells.
-IN_NUMPY = tuple(f"notebooks/{number}_" for number in ("01", "03", "04", "06"))
+# These train long. What Keras printed comes out of NumPy within half the tolerance of their cells.
+IN_NUMPY = ("notebooks/01_", "notebooks/03_", "notebooks/06_")
 
 
 def is_quick(config):
