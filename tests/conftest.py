@@ -131,8 +131,6 @@ TRAIN_IN_KERAS = (
     "tests/numpy_lstm/",
     "tests/test_",
 )
-# These train long. What Keras printed comes out of NumPy within half the tolerance of their cells.
-IN_NUMPY = ("notebooks/01_", "notebooks/03_", "notebooks/06_")
 
 
 def is_quick(config):
@@ -153,7 +151,6 @@ class ChoiceOfTrainer:
     def pytest_runtest_setup(self, item):
         """Choose who trains, before a fixture or a kernel starts."""
         in_keras = item.nodeid.startswith(TRAIN_IN_KERAS) and not is_quick(item.config)
-        in_keras = in_keras and not item.nodeid.startswith(IN_NUMPY)
         os.environ["LIB_TRAINER"] = ASKED or ("keras" if in_keras else "numpy")
 
 

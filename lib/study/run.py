@@ -28,8 +28,10 @@ from lib.study import comparison, configurations, datasets, grid
 from lib.study.results import Results
 
 BACKENDS = ("loky", "dask")
-# Modules that change no result: what was read, each row proves by a hash of its own.
-NOT_COMPUTING = ("lib.data", "lib.detectors.storage", "lib.detectors.stream", "lib.errors")
+# What a result depends on, with all that this imports.
+COMPUTING = ["import lib.study.turbine, lib.study.configurations, lib.metrics.summary"]
+# But for these: what was read, each row proves by a hash of its own.
+NOT_COMPUTING = ("data", "detectors.storage", "detectors.stream", "errors")
 # What the same code need not give twice, and what of a network no processor changes.
 VARYING = ("key", "code", "made_by", "versions", "fit_seconds", "score_seconds")
 SETTINGS = ("sha256", "trainer", "configuration", "window", "parameters", "points", "anomalous")
@@ -361,9 +363,7 @@ def _training(history):
 @functools.cache
 def code_hash():
     """Return the SHA-256 of all code of `lib` that a result depends on, 16 digits of it."""
-    modules = ("lib.study.turbine", "lib.study.configurations", "lib.metrics.summary")
-    imports = [f"import {name}" for name in modules]
-    return fingerprints.modules_hash(imports, without=NOT_COMPUTING)[:16]
+    return fingerprints.modules_hash(COMPUTING, without=NOT_COMPUTING)[:16]
 
 
 def _work_off(todo, results, again, compute):

@@ -17,6 +17,7 @@ from places import ROOT
 
 from lib import models
 from lib.__main__ import main
+from lib.course import fingerprints
 from lib.detectors import KINDS, Detector
 from lib.errors import ParameterError
 from lib.metrics.points import point_metrics
@@ -410,6 +411,11 @@ def test_rows_of_other_code_are_pointed_out(serial, tmp_path, capsys):
     (tmp_path / "t.jsonl").write_text(old, encoding="utf-8")
     run.run(path)
     assert "3 rows were made by other code than today's" in capsys.readouterr().out
+
+
+def test_how_data_are_read_is_no_part_of_the_computing_code():
+    assert set(run.NOT_COMPUTING) <= fingerprints.lib_modules(run.COMPUTING).keys()
+    assert run.code_hash() != fingerprints.modules_hash(run.COMPUTING)[:16]
 
 
 def test_a_damaged_table_is_one_error(tmp_path, capsys):
