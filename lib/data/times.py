@@ -345,22 +345,28 @@ def _strptime(text, form):
 
 def _dates(text, form, day_first, notes):
     """Read dates in this form, or in the one that leaves the fewest of them unread."""
-    forms = [form or "ISO8601"]
-    best, best_form = _strptime(text, forms[0]), forms[0]
-    if best.count() == text.count():
-        return best, best_form
-    cells, later = _cleaned(text, [] if form else notes)
-    if not form:
-        forms += _forms(next(iter(cells.dropna()), ""), day_first, notes)
-    for one in forms:
-        times = best if form else _unread(text)
-        for alternative in [one] if isinstance(one, str) else one:
-            if times.count() < text.count():
-                found = _strptime(cells.where(times.isna()), alternative) + later
-                times = times.fillna(found)
-        if times.count() > best.count():
-            best, best_form = times, one
+    best, best_form = _unread(text), form or "ISO8601"
+    for cells, later, said in _as_written(text):
+        first = next(iter(cells.dropna()), "")
+        for one in [form] if form else ["ISO8601", *_forms(first, day_first, said)]:
+            times = best if form else _unread(text)
+            for alternative in [one] if isinstance(one, str) else one:
+                if times.count() < text.count():
+                    found = _strptime(cells.where(times.isna()), alternative) + later
+                    times = times.fillna(found)
+            if times.count() > best.count():
+                best, best_form = times, one
+            if best.count() == text.count():
+                notes += [] if form else said
+                return best, best_form
     return best, best_form
+
+
+def _as_written(text):
+    """Yield times as they stand and then written in one way, days to add, and notes on that."""
+    yield text, pd.Timedelta(0).as_unit("us"), []
+    said = []
+    yield *_cleaned(text, said), said
 
 
 def _cleaned(text, notes):
@@ -374,7 +380,7 @@ def _cleaned(text, notes):
     cells, later = zip(*pairs, strict=True)
     if any(later):
         notes.append(f"24:00 is 00:00 of the next day. Rows: {sum(later)}.")
-    later = pd.to_timedelta(pd.Series(later, text.index), unit="D")
+    later = pd.to_timedelta(pd.Series(later, text.index), unit="D").dt.as_unit("us")
     return pd.Series(cells, text.index, dtype="str"), later
 
 
