@@ -348,25 +348,32 @@ def _dates(text, form, day_first, notes):
 
     That tells 05/04 from 04/05 where some other cell has a day above 12.
     """
-    forms = [form or "ISO8601"]
-    best, best_form = _strptime(text, forms[0]), forms[0]
-    if best.count() == text.count():
-        return best, best_form
-    cells, later = _cleaned(text, [] if form else notes)
-    first = "" if form else next(iter(cells.dropna()), "")
-    orders = [_forms(first, True)] if day_first else [_forms(first, False), _forms(first, True)]
-    for one in [*forms, *orders[0], *orders[-1]]:
-        times = best if form else _unread(text)
-        for alternative in [one] if isinstance(one, str) else one:
-            if times.count() < text.count():
-                found = _strptime(cells.where(times.isna()), alternative) + later
-                times = times.fillna(found)
-        if times.count() > best.count():
-            best, best_form = times, one
-    if orders[0] != orders[-1]:  # of the first cell, it could be either
-        order = "month" if best_form in orders[0] else "day"
-        notes.append(f"Dates such as {first} were read {order} first (see `day_first`).")
+    best, best_form = _unread(text), form or "ISO8601"
+    for cells, later, said in _as_written(text):
+        first = next(iter(cells.dropna()), "")
+        orders = [_forms(first, order) for order in ([True] if day_first else [False, True])]
+        for one in [form] if form else ["ISO8601", *orders[0], *orders[-1]]:
+            times = best if form else _unread(text)
+            for alternative in [one] if isinstance(one, str) else one:
+                if times.count() < text.count():
+                    found = _strptime(cells.where(times.isna()), alternative) + later
+                    times = times.fillna(found)
+            if times.count() > best.count():
+                best, best_form = times, one
+            if best.count() == text.count():
+                if orders[0] != orders[-1]:  # of the first cell, it could be either
+                    order = "month" if best_form in orders[0] else "day"
+                    said.append(f"Dates such as {first} were read {order} first (see `day_first`).")
+                notes += [] if form else said
+                return best, best_form
     return best, best_form
+
+
+def _as_written(text):
+    """Yield times as they stand and then written in one way, days to add, and notes on that."""
+    yield text, pd.Timedelta(0).as_unit("us"), []
+    said = []
+    yield *_cleaned(text, said), said
 
 
 def _cleaned(text, notes):
@@ -380,7 +387,7 @@ def _cleaned(text, notes):
     cells, later = zip(*pairs, strict=True)
     if any(later):
         notes.append(f"24:00 is 00:00 of the next day. Rows: {sum(later)}.")
-    later = pd.to_timedelta(pd.Series(later, text.index), unit="D")
+    later = pd.to_timedelta(pd.Series(later, text.index), unit="D").dt.as_unit("us")
     return pd.Series(cells, text.index, dtype="str"), later
 
 
