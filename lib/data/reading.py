@@ -151,7 +151,8 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
         table = table.loc[cells.index]
         if sign != "." or thousands:  # a counter such as 0,1
             fits = cells.str.fullmatch(meaning.number_pattern(sign, thousands)).fillna(False)
-            cells = cells.mask(fits, cells.map(lambda cell: meaning.plain(cell, sign, thousands)))
+            written = cells[fits].map(lambda cell: meaning.plain(cell, sign, thousands))
+            cells = written.reindex(cells.index).fillna(cells)
         times, reading["time_format"] = read_times(cells, path, day_first, time_format, notes)
         rows = pd.DataFrame({"time": times, "cell": cells})  # of each row, and where it comes from
         reading["in_order"] = bool(times.is_monotonic_increasing)
