@@ -267,6 +267,7 @@ PLAIN = rows_of("%Y-%m-%d")
 FILES = {
     "12-hour clock": [*rows_of("%m/%d/%y 11:30 PM")],
     "months in other": [line.replace("Mar", "März") for line in rows_of("%d. %b %Y")],
+    "the day before": rows_of("%d/%m/%Y"),
     "any other form": [line.replace(", ", "; ") for line in rows_of("%d of %m; %Y")],
     "date and time of day": [
         "Date,Time,x", *(line.replace("T", ",", 1) for line in rows_of("%Y-%m-%dT06:00:00")[1:]),
