@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from notebook_checks import problems_of_claims
 from places import ROOT, SHARED
 
 from lib.data import ucr
@@ -71,3 +72,22 @@ def test_the_stored_numbers_are_those_of_the_published_tables(monkeypatch):
     ucr._series.cache_clear()
     stored = pd.read_csv(STORED, index_col="source")
     pd.testing.assert_frame_equal(stored, by_source())
+
+
+def test_what_is_said_of_orion_side_by_side():
+    rows = pd.read_csv(STORED.with_name("orion_ucr.csv"))
+    who, kind = rows["detector"].str.split(" ", n=1).str[0], rows["detector"].str.split().str[-1]
+    kind = kind.replace({"aer": "combined", "lstm_dynamic_threshold": "forecaster"})
+    rows = rows.assign(kind=kind.str.removeprefix("lstm_"), who=who)
+    seconds, found = (rows.pivot_table(name, "kind", "who") for name in ("seconds", "found"))
+    values = {"series": rows["series"].nunique()}
+    for one, (orion, course) in seconds[["Orion", "course"]].iterrows():
+        values |= {f"{one}_orion": orion, f"{one}_here": course, f"{one}_times": orion / course}
+        values |= {f"{one}_orion_found": 10 * found.loc[one, "Orion"]}
+        values |= {f"{one}_here_found": 10 * found.loc[one, "course"]}
+        assert orion > 10 * course
+        assert found.loc[one, "course"] >= found.loc[one, "Orion"]
+    assert len(rows) == 6 * values["series"] == 60
+    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    section = page.partition("## Orion, side by side\n")[2].partition("\n## ")[0]
+    assert problems_of_claims(section, values) == []
