@@ -400,19 +400,25 @@ def _check_files(folder, path, output, state, follow):
         raise FileNotFoundError(f"{path} does not exist.{near}")
     names = [Path(name) for name in (path, output, state) if name and str(name) != "-"]
     try:
-        Path(folder).expanduser().resolve()
+        _stat(Path(folder).expanduser().resolve())
         names = [name.resolve() for name in names]
     except (ValueError, RuntimeError) as error:  # a zero byte, a loop of links, an unknown home
         raise ParameterError(
             f"The detector, the input, `output` and `state` must be names of files. "
             f"Received: {folder}, {path}, {output}, {state} ({error})"
         ) from error
-    there = [(x.st_dev, x.st_ino) for x in (name.stat() for name in names if name.exists())]
+    there = [(x.st_dev, x.st_ino) for x in map(_stat, names) if x]
     if len(set(names)) < len(names) or len(set(there)) < len(there):  # a hard link is the same file
         raise ParameterError(
             f"The input, `output` and `state` must be different files. "
             f"Received: {path}, {output}, {state}"
         )
+
+
+def _stat(path):
+    """Return what is known of a file, None if there is none. A loop of links is an OSError."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return path.stat()
 
 
 @contextlib.contextmanager
