@@ -283,9 +283,10 @@ def _recognised(text, day_first, time_format, notes):
     if form == "counter":
         is_duration = text.str.fullmatch(_DURATION).fillna(False)
         numbers = numeric(text.mask(is_duration, text[is_duration].map(_count)))
+        numbers = numbers.where(np.isfinite(numbers.astype("float64")))
         steps = numbers.dropna().diff().dropna()
         if time_format:
-            return numbers.where(np.isfinite(numbers.astype("float64"))), form
+            return numbers, form
         if not ((steps >= 0).all() or (steps <= 0).all()):
             return _unread(text), form
         notes.append(f"{said} are a counter, no dates (see `time_format`).")

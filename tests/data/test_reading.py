@@ -91,6 +91,8 @@ BAD_FILES = {
     "no date": (daily({3: "yesterday,1"}), {"time": "date"}, "'yesterday' in line 3."),
     "no time": (daily({3: ",1"}), {"time": "date"}, "nan in line 3."),
     "numbers as time": (daily(), {"time": "close", "column": "close"}, "'close' must hold dates"),
+    "a counter beyond all numbers": (lines(["0,1", "1,2", "9" * 400 + ",3"]),
+                                     {"time": "date"}, "must hold dates in one format"),
     "half Latin-1": (daily().encode() + b"2020-01-29,5 \xc2\xb0C \xb0C\n", {},
                 "must be UTF-8 text. Received: byte 0xb0 in line 30. Save it as CSV in UTF-8, or"),
     "UTF-16": (daily().encode("utf-16-le"), {}, "a zero byte at position 1, as in binary files"),
