@@ -386,13 +386,11 @@ def _is_numeric(values):
 
 
 def _has_signs(values):
-    """Tell whether most filled cells are numbers with a comma or signs between thousands."""
+    """Tell whether most filled cells are numbers that an option would read."""
     filled = values.dropna().head(1000)
     if filled.empty or pd.api.types.is_numeric_dtype(filled):
         return False
-    return (
-        filled.astype("str").str.fullmatch(r"\s*[-+]?\d[\d.]*[,'’\s][\d.,'’\s]*\d\s*").mean() >= 0.5
-    )
+    return filled.astype("str").str.strip().str.fullmatch("|".join(REMEDIES)).mean() >= 0.5
 
 
 def _is_counter(values):
