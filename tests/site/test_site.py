@@ -45,6 +45,8 @@ KINDS = [
     f"notebooks/solutions/{NOTEBOOKS[-1].stem}",
 ]
 
+PRINTED = [f"notebooks/{notebook.stem}" for notebook in NOTEBOOKS]
+
 # What a page tells about itself.
 REPORT = """() => ({
   title: document.title,
@@ -56,6 +58,10 @@ REPORT = """() => ({
   cut: [...document.querySelectorAll("article pre")].filter(
     (it) => it.scrollWidth > it.clientWidth + 1).map((it) => it.innerText.slice(0, 80)),
 })"""
+CUT_IN_PRINT = """() => [...document.querySelectorAll(
+    "article pre, article table, article img, math")]
+  .filter((it) => it.getBoundingClientRect().right > innerWidth + 1)
+  .map((it) => it.outerHTML.slice(0, 200))"""
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -129,7 +135,10 @@ def open_page(contexts, address):
 
 @pytest.fixture(scope="module")
 def visits(site, address, browser):
-    """What each page, opened on a phone, tells about itself, with all that went wrong."""
+    """What each page, opened on a phone, tells about itself, with all that went wrong.
+
+    Notebooks of the course are printed as well; a page of each kind leaves a screenshot.
+    """
     found = {}
     context = browser.new_context(viewport=PHONE)
     page = context.new_page()
@@ -145,6 +154,15 @@ def visits(site, address, browser):
             continue
         page.goto(address + name)
         found[name] = page.evaluate(REPORT) | {"troubles": troubles.copy()}
+        kind = name.removesuffix(".html")
+        if kind in KINDS:
+            page.screenshot(path=_shot(f"{kind}_phone"))
+        if kind in PRINTED:
+            page.set_viewport_size(A4)
+            page.emulate_media(media="print")
+            found[name]["cut_in_print"] = page.evaluate(CUT_IN_PRINT)
+            page.emulate_media(media="screen")
+            page.set_viewport_size(PHONE)
         troubles.clear()
     context.close()
     return found
@@ -251,40 +269,36 @@ def test_code_can_be_copied(open_page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_follows_the_readers_scheme(open_page, scheme):
+def test_pages_in_the_readers_scheme_have_no_serious_fault(open_page, scheme):
+    axe = _axe()
+    faults = {}
     for kind in KINDS:
         page = open_page(kind, color_scheme=scheme)
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         red, green, blue = map(int, re.findall(r"\d+", colour)[:3])
         assert (max(red, green, blue) < 80) == (scheme == "dark")
         page.screenshot(path=_shot(f"{kind}_{scheme}"))
+        if axe and (scheme == "light" or kind in KINDS[:1] + KINDS[-1:]):
+            page.evaluate(axe)
+            for fault in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]:
+                if fault["impact"] in ("serious", "critical"):
+                    faults[kind, fault["id"]] = [node["html"][:200] for node in fault["nodes"]]
+    assert faults == {}
+    if not axe:
+        pytest.skip("axe-core is not here, and npm could not fetch it")
 
 
-def test_screenshots_of_a_phone(open_page):
-    for kind in KINDS:
-        open_page(kind, viewport=PHONE).screenshot(path=_shot(f"{kind}_phone"))
+def _axe():
+    """The source of axe-core, None where it cannot be had."""
+    try:
+        return (make_site.vendored("axe-core") / "axe-core" / "axe.min.js").read_text("utf-8")
+    except RuntimeError:
+        return None
 
 
 def _shot(name):
     SHOTS.mkdir(parents=True, exist_ok=True)
     return SHOTS / f"{name.replace('/', '_')}.png"
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(open_page, scheme):
-    try:
-        folder = make_site.vendored("axe-core") / "axe-core"
-    except RuntimeError as error:
-        pytest.skip(f"axe-core is not here: {error}")
-    axe = (folder / "axe.min.js").read_text(encoding="utf-8")
-    faults = {}
-    for kind in KINDS if scheme == "light" else KINDS[:1] + KINDS[-1:]:
-        page = open_page(kind, color_scheme=scheme)
-        page.evaluate(axe)
-        for fault in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]:
-            if fault["impact"] in ("serious", "critical"):
-                faults[kind, fault["id"]] = [node["html"][:200] for node in fault["nodes"]]
-    assert faults == {}
 
 
 # To take away
@@ -301,17 +315,10 @@ def test_a_notebook_is_downloaded_as_it_is_stored(site, visits):
         assert (site / target).read_bytes() == path.read_bytes()
 
 
-def test_nothing_is_cut_in_print(open_page):
-    for notebook in NOTEBOOKS:
-        page = open_page(f"notebooks/{notebook.stem}", viewport=A4)
-        page.emulate_media(media="print")
-        cut = page.evaluate(
-            """() => [...document.querySelectorAll("article pre, article table, article img, math")]
-              .filter((it) => it.getBoundingClientRect().right > innerWidth + 1)
-              .map((it) => it.outerHTML.slice(0, 200))"""
-        )
-        assert (notebook.stem, cut) == (notebook.stem, [])
-        page.close()
+def test_nothing_is_cut_in_print(visits):
+    assert {name: visits[f"{name}.html"]["cut_in_print"] for name in PRINTED} == {
+        name: [] for name in PRINTED
+    }
 
 
 def test_a_notebook_is_printed_as_pdf(site, browser):
