@@ -303,8 +303,9 @@ class Neighbours(Mean):
     n_parameters = None
 
     def __init__(self, window, n_features, horizon=0, seed=0, *, k=1, max_windows=6000):
-        self.k, self.max_windows = whole("k", k), whole("max_windows", max_windows)
-        self.window, self.n_features, self._search = window, n_features, None
+        self.k = whole("k", k)
+        self.max_windows = whole("max_windows", max_windows, self.k)
+        self._search = None
 
     def fit(self, inputs, targets):
         """Keep training windows."""
@@ -313,6 +314,7 @@ class Neighbours(Mean):
                 f"`train` must have at least k={self.k} windows. Received: {len(inputs)}"
             )
         self.windows = _flat(_evenly(inputs, self.max_windows)).astype("float32")
+        self._search = None
 
     def errors(self, inputs, targets):
         """Nearest less target."""
@@ -347,16 +349,19 @@ class IsolationForest(Mean):
         """Grow the trees, and keep them as arrays: they are stored without running code."""
         model = ensemble.IsolationForest(n_estimators=self.trees, random_state=self.seed)
         model.fit(_flat(inputs))
-        trees = [one.tree_ for one in model.estimators_]
-        counts = np.array([tree.node_count for tree in trees])
+
+        def of_all_nodes(name):
+            return np.concatenate([getattr(one.tree_, name) for one in model.estimators_])
+
+        counts = np.array([one.tree_.node_count for one in model.estimators_])
         self.roots = np.cumsum(counts) - counts
         places = np.repeat(self.roots, counts)
-        for name, source in {"left": "children_left", "right": "children_right"}.items():
-            children = np.concatenate([getattr(tree, source) for tree in trees])
-            setattr(self, name, np.where(children < 0, -1, children + places))
-        self.number = np.maximum(np.concatenate([tree.feature for tree in trees]), 0)
-        self.cut = np.concatenate([tree.threshold for tree in trees])
-        inside = np.concatenate([tree.n_node_samples for tree in trees])
+        left, right = of_all_nodes("children_left"), of_all_nodes("children_right")
+        self.left = np.where(left < 0, -1, left + places)
+        self.right = np.where(right < 0, -1, right + places)
+        self.number = np.maximum(of_all_nodes("feature"), 0)
+        self.cut = of_all_nodes("threshold")
+        inside = of_all_nodes("n_node_samples")
         self.depth = _usual_depth(inside)  # what cutting on would take, in a leaf
         self.usual = np.array(_usual_depth(np.array([model.max_samples_]))[0])
 

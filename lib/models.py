@@ -119,9 +119,9 @@ def _dense(*widths, kernel=1):
     return sum((kernel * a + 1) * b for a, b in itertools.pairwise(widths))
 
 
-def _behind_convolutions(window, filters):
-    """Numbers behind the last convolution: each halves the steps, rounded up."""
-    return -(-window // 2 ** len(filters)) * filters[-1]
+def _halved(window, filters):
+    """Steps before the first convolution and behind each, which halves them, rounded up."""
+    return [-(-window // 2**number) for number in range(len(filters) + 1)]
 
 
 def _count_lstm_forecaster(window, n_features, *, units, horizon, patch, cell, **_):
@@ -262,7 +262,7 @@ def build_lstm_autoencoder(
     if patch > 1:
         outputs = layers.Reshape((window + horizon, n_features), name="rows")(outputs)
     name = f"{cell}_{'combined' if horizon else 'autoencoder'}"
-    return compiled(inputs, outputs, name, learning_rate, SameShapeLoss(loss))
+    return compiled(inputs, outputs, name, learning_rate, loss)
 
 
 def _count_dense_autoencoder(window, n_features, *, units, latent, **_):
@@ -306,7 +306,7 @@ def build_dense_autoencoder(
     hidden = _dense_stack(hidden, units[::-1], activation, "decoder")
     outputs = layers.Dense(window * n_features, name="dense")(hidden)
     outputs = layers.Reshape((window, n_features), name="reconstruction")(outputs)
-    return compiled(inputs, outputs, "dense_autoencoder", learning_rate, SameShapeLoss(loss))
+    return compiled(inputs, outputs, "dense_autoencoder", learning_rate, loss)
 
 
 def _count_dense_forecaster(window, n_features, *, units, horizon, **_):
@@ -339,7 +339,7 @@ def build_dense_forecaster(
 
 
 def _count_conv_autoencoder(window, n_features, *, filters, kernel, latent, **_):
-    flat = _behind_convolutions(window, filters)
+    flat = _halved(window, filters)[-1] * filters[-1]
     encoder = _dense(n_features, *filters, kernel=kernel)
     decoder = _dense(filters[-1], *reversed(filters), n_features, kernel=kernel)
     return encoder + _dense(flat, latent, flat) + decoder
@@ -384,21 +384,21 @@ def build_conv_autoencoder(
     """
     _check_widths("filters", filters)
     inputs = _seeded_input(window, n_features, seed, kernel=kernel, latent=latent)
-    hidden, lengths = _conv_encoder(inputs, filters, kernel, activation)
+    hidden = _conv_encoder(inputs, filters, kernel, activation)
     hidden = layers.Dense(latent, name="latent")(hidden)
-    hidden = layers.Dense(lengths[-1] * filters[-1], activation, name="widen")(hidden)
-    hidden = layers.Reshape((lengths[-1], filters[-1]), name="steps")(hidden)
-    for number, width in enumerate(reversed(filters), start=1):
-        surplus = 2 * lengths[-number] - lengths[-number - 1]
+    *before, steps = _halved(window, filters)
+    hidden = layers.Dense(steps * filters[-1], activation, name="widen")(hidden)
+    hidden = layers.Reshape((steps, filters[-1]), name="steps")(hidden)
+    for number, (width, length) in enumerate(zip(filters[::-1], before[::-1], strict=True), 1):
         hidden = layers.UpSampling1D(2, name=f"double_{number}")(hidden)
-        hidden = layers.Cropping1D((0, surplus), name=f"crop_{number}")(hidden)
+        hidden = layers.Cropping1D((0, length % 2), name=f"crop_{number}")(hidden)
         hidden = _convolution(width, kernel, 1, activation, f"decoder_{number}")(hidden)
     outputs = _convolution(n_features, kernel, 1, None, "reconstruction")(hidden)
-    return compiled(inputs, outputs, "conv_autoencoder", learning_rate, SameShapeLoss(loss))
+    return compiled(inputs, outputs, "conv_autoencoder", learning_rate, loss)
 
 
 def _count_conv_forecaster(window, n_features, *, filters, kernel, latent, horizon, **_):
-    flat = _behind_convolutions(window, filters)
+    flat = _halved(window, filters)[-1] * filters[-1]
     return _dense(n_features, *filters, kernel=kernel) + _dense(flat, latent, horizon * n_features)
 
 
@@ -428,7 +428,7 @@ def build_conv_forecaster(
     _check_widths("filters", filters)
     sizes = {"kernel": kernel, "latent": latent, "horizon": horizon}
     inputs = _seeded_input(window, n_features, seed, **sizes)
-    hidden, _ = _conv_encoder(inputs, filters, kernel, activation)
+    hidden = _conv_encoder(inputs, filters, kernel, activation)
     hidden = layers.Dense(latent, activation, name="latent")(hidden)
     return _forecast(inputs, hidden, horizon, "conv_forecaster", learning_rate, loss)
 
@@ -467,17 +467,12 @@ def build_encoder(autoencoder):
 
 
 def layer_table(model):
-    """List the layers of a model as a learner can read them.
-
-    Parameters
-    ----------
-    model : keras.Model
+    """List the layers of a model, input first, as a learner can read them.
 
     Returns
     -------
-    DataFrame
-        One row per layer, input first (index `layer`, its name): `kind`, `output shape` without
-        the batch axis, and `parameters`, the numbers it learns.
+    DataFrame with the index `layer`, the names
+        `kind`, `output shape` without the batch axis, and `parameters`, the numbers it learns.
 
     Examples
     --------
@@ -542,12 +537,9 @@ def _convolution(width, kernel, stride, activation, name):
 
 
 def _conv_encoder(tensor, filters, kernel, activation):
-    """All numbers behind the last convolution, and the steps before and behind each."""
-    lengths = [tensor.shape[1]]
     for number, width in enumerate(filters, start=1):
         tensor = _convolution(width, kernel, 2, activation, f"encoder_{number}")(tensor)
-        lengths.append(tensor.shape[1])
-    return layers.Flatten(name="flat")(tensor), lengths
+    return layers.Flatten(name="flat")(tensor)
 
 
 def _forecast(inputs, hidden, horizon, name, learning_rate, loss):
@@ -555,7 +547,7 @@ def _forecast(inputs, hidden, horizon, name, learning_rate, loss):
     n_features = inputs.shape[2]
     outputs = layers.Dense(horizon * n_features, name="dense")(hidden)
     outputs = layers.Reshape((horizon, n_features), name="forecast")(outputs)
-    return compiled(inputs, outputs, name, learning_rate, SameShapeLoss(loss))
+    return compiled(inputs, outputs, name, learning_rate, loss)
 
 
 def compiled(inputs, outputs, name, learning_rate, loss):
@@ -566,7 +558,7 @@ def compiled(inputs, outputs, name, learning_rate, loss):
             f"`learning_rate` must be a positive number. Received: learning_rate={learning_rate!r}"
         )
     model = keras.Model(inputs, outputs, name=name)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=loss)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=SameShapeLoss(loss))
     # Keras would do it in the first step of training, and after a refused target never again.
     model.optimizer.build(model.trainable_variables)
     return model
@@ -598,21 +590,9 @@ BUILDERS = {
 
 
 def count_parameters(kind, window, n_features=1, **options):
-    """Numbers that a network learns, without building it.
+    """Numbers that a network of a kind in `BUILDERS` learns, without building it.
 
-    Parameters
-    ----------
-    kind : str
-        Of `BUILDERS`.
-    window, n_features : int
-        Shape of a window.
-    **options
-        Arguments of the builder; its defaults stand in for those that are missing.
-
-    Returns
-    -------
-    int
-        As `model.count_params()` of the built network.
+    The arguments are those of the builder, with the same defaults.
 
     Examples
     --------

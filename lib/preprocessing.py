@@ -1,7 +1,7 @@
-"""From a stranger's series to rows that a detector can learn from, and a word on how far.
+"""From a stranger's series to rows that a detector can learn from, and whether they are enough.
 
-A form (levels or returns), an even clock, a window as long as one period, and an honest count
-of what there is to learn from.
+A form (levels or returns), an even clock, a window as long as one period, and a count of what
+there is to learn from.
 """
 
 import numpy as np
@@ -76,17 +76,7 @@ class Preprocessing:
         self.step_ = None
 
     def fit(self, *recordings):
-        """Learn the expected step.
-
-        Parameters
-        ----------
-        *recordings : DataFrame of n_times rows and n_features columns
-            One, or several that have nothing to do with each other's times.
-
-        Returns
-        -------
-        Preprocessing
-            Itself.
+        """Learn the expected step from one series, or from several recordings; returns itself.
 
         Raises
         ------
@@ -103,16 +93,7 @@ class Preprocessing:
         return self
 
     def rows(self, series):
-        """Return the rows that get a score: those of the series, or the steps they fall into.
-
-        Parameters
-        ----------
-        series : DataFrame of n_times rows and n_features columns
-
-        Returns
-        -------
-        DataFrame of n_rows rows and n_features columns
-        """
+        """Return the rows that get a score: those of the series, or the steps they fall into."""
         rule, statistic = self.settings["resample"], self.settings["statistic"]
         if not rule:
             return series
@@ -120,16 +101,7 @@ class Preprocessing:
         return getattr(_steps(series, rule), statistic)(**enough).astype("float64")
 
     def is_gap(self, step):
-        """Say of steps in seconds whether they are gaps.
-
-        Parameters
-        ----------
-        step : float or ndarray
-
-        Returns
-        -------
-        bool or ndarray of bool
-        """
+        """Whether a step in seconds is a gap; of an array of steps, an array of bool."""
         longest = self.settings["max_gap"] * self.step_ if self.has_gaps else np.inf
         return np.asarray(step) > longest
 
@@ -154,40 +126,27 @@ class Preprocessing:
             The place of the piece's first row in `rows`, its values, and whether the piece begins
             anew or goes on from `before`.
         """
-        if self.settings["form"] == "levels" and not self.has_gaps:
+        is_return = self.settings["form"] == "returns"
+        if not is_return and not self.has_gaps:
             return [(0, rows.to_numpy(), before is None)]
-        values, index = rows.to_numpy(), rows.index
-        if before is not None:
+        values, index, known = rows.to_numpy(), rows.index, int(before is not None)
+        if known:
             values, index = np.concatenate([before.to_numpy(), values]), before.index.append(index)
-        begins = np.append([0], self._gaps(index))
-        ends = np.append(begins[1:], len(values))
-        known = int(before is not None)
+        begins = [0, *self._gaps(index).tolist()]
+        if is_return:
+            logarithms = np.log(np.where(values > 0, values, np.nan))  # no price: missing
+            values = np.diff(logarithms, axis=0, prepend=np.nan)
         found = []
-        for begin, end in zip(begins, ends, strict=True):
-            # Of a piece that goes on, the row before has been seen; a return needs it all the same.
-            fresh = not known or begin > 0
-            skipped = int(self.settings["form"] == "returns" or not fresh)
-            piece = values[begin:end]
-            if self.settings["form"] == "returns":
-                positive = np.where(piece > 0, piece, np.nan)  # no price: missing
-                piece = np.diff(np.log(positive), axis=0)
-            else:
-                piece = piece[skipped:]
-            if begin or end > known or fresh:
-                found.append((int(begin) + skipped - known, piece, fresh))
+        for begin, end in zip(begins, [*begins[1:], len(values)], strict=True):
+            fresh = begin > 0 or not known
+            # A piece that goes on begins with the row before; the first row of all has no return.
+            first = begin + int(is_return or not fresh)
+            if fresh or end > known:
+                found.append((first - known, values[first:end], fresh))
         return found
 
     def frames(self, series):
-        """Return a series preprocessed: one frame for each piece between two gaps.
-
-        Parameters
-        ----------
-        series : DataFrame of n_times rows and n_features columns
-
-        Returns
-        -------
-        list of DataFrame, float64
-        """
+        """Return a series preprocessed: a list of frames of float64, one between two gaps each."""
         rows = self.rows(series).astype("float64")
         return [
             pd.DataFrame(values, rows.index[start : start + len(values)], rows.columns)
@@ -241,18 +200,9 @@ def prepare(series, resample="", form="levels", statistic=""):
 
 
 def until(series, last, resample=""):
-    """Return the rows of a series up to a row of what `prepare` makes of it, that one included.
+    """Return the rows of a series up to a row of `prepare(series, resample)`, that one included.
 
-    Parameters
-    ----------
-    series : DataFrame of n_times rows
-    last : object
-        An entry of the index of `prepare(series, resample)`.
-    resample : str
-
-    Returns
-    -------
-    DataFrame
+    `last` is the entry of that row in the index.
 
     Examples
     --------
@@ -343,8 +293,8 @@ def autocorrelation(series):
     longest = len(series) // 3
     values = series.reset_index(drop=True).interpolate(limit_direction="both").fillna(0.0)
     values = scipy.signal.detrend(values.to_numpy(dtype=float), axis=0)
-    spread = values.std(axis=0)
-    values = values[:, spread > 1e-9 * max(1.0, np.abs(series.max()).max())]
+    deviation = values.std(axis=0)
+    values = values[:, deviation > 1e-9 * max(1.0, np.abs(series.max()).max())]
     total = np.zeros(longest + 1)
     for column in values.T:
         whole = scipy.signal.correlate(column, column, method="fft")
@@ -361,16 +311,8 @@ def autocorrelation_period(series):
     Prominent is a peak that rises above its surroundings by 0.1 and by what chance alone would
     do: 8 standard errors, after Bartlett (1946), "On the theoretical specification and sampling
     properties of autocorrelated time-series", with the correlations up to the first negative one.
-    A peak below four fifths of the highest is an overtone, and passed over.
-
-    Parameters
-    ----------
-    series : DataFrame of n_times rows and n_features columns
-
-    Returns
-    -------
-    int
-        0 if there is no such peak: the series does not repeat itself.
+    A peak below four fifths of the highest is an overtone, and passed over. The result is 0 if no
+    peak is left: the series does not repeat itself.
 
     Examples
     --------
@@ -387,8 +329,7 @@ def autocorrelation_period(series):
     peaks, _ = scipy.signal.find_peaks(curve, prominence=max(0.1, 8 * error), height=2 * error)
     if not len(peaks):
         return 0
-    high = peaks[curve[peaks] >= 0.8 * curve[peaks].max()]
-    return int(high[0])
+    return int(peaks[curve[peaks] >= 0.8 * curve[peaks].max()][0])
 
 
 def choose_window(train, max_gap=0.0):
@@ -473,24 +414,3 @@ def objections(*, rows, features, window, parameters, scores):
         f"say little about the rarest hundredth": scores < FEWEST_SCORES,
     }
     return [doubt for doubt, holds in doubts.items() if holds]
-
-
-def same_promise(scores, other, threshold):
-    """Threshold at which `other` flags as many rows as `scores` do above theirs.
-
-    Two rules are compared fairly when they make the same promise: so many flags on the rows that
-    set the thresholds. Both are scores of these rows; where either is missing, a row does not
-    count. Ties may leave a few flags fewer.
-
-    Examples
-    --------
-    >>> same_promise([1.0, 2.0, 3.0, 4.0], [10.0, 40.0, 30.0, 20.0], threshold=2.5)
-    20.0
-    """
-    scores, other = np.asarray(scores, dtype=float), np.asarray(other, dtype=float)
-    both = ~(np.isnan(scores) | np.isnan(other))
-    if not both.any():
-        raise ValueError("`scores` and `other` must have a row in common. Received: none")
-    flags = int((scores[both] > threshold).sum())
-    highest_first = np.sort(other[both])[::-1]
-    return float(highest_first[flags]) if flags < both.sum() else -np.inf

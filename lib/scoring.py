@@ -86,18 +86,10 @@ class ErrorDistance:
     """
 
     def fit(self, errors):
-        """Learn mean and covariance.
+        """Learn mean and covariance of signed errors, those of windows without an anomaly.
 
-        Parameters
-        ----------
-        errors : ndarray of shape (n_windows, steps, n_features)
-            Signed, of windows without an anomaly; all finite, and not all equal.
-
-        Returns
-        -------
-        ErrorDistance
-            Itself, with `location_` of shape (n,) and `factor_` of shape (n, n), for
-            `n = steps * n_features` numbers.
+        Returns itself, with `location_` of shape (n,) and `factor_` of shape (n, n), for
+        `n = steps * n_features` numbers. A `ValueError` if errors are not finite, or all equal.
         """
         flat = np.asarray(errors, dtype=float).reshape(len(errors), -1)
         if not np.isfinite(flat).all() or not flat.std(axis=0).any():
@@ -108,20 +100,12 @@ class ErrorDistance:
         return self
 
     def parts(self, errors):
-        """Distance of each window, divided among the features.
+        """Distance of each window, divided among the features: shape (n_windows, n_features).
 
-        The squared distance is a sum over the errors, each times what its kind counts for. A
-        feature whose sum is negative, since its errors make the others more usual, has no part.
-
-        Parameters
-        ----------
-        errors : ndarray of shape (n_windows, steps, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_windows, n_features)
-            Its mean over the features is the distance: about 1 for usual errors, whatever their
-            number; NaN where an error is missing.
+        Its mean over the features is the distance: about 1 for usual errors, whatever their
+        number; NaN where an error is missing. The squared distance is a sum over the errors, each
+        times what its kind counts for. A feature whose sum is negative, since its errors make the
+        others more usual, has no part.
         """
         n_features = errors.shape[2]
         flat = np.asarray(errors, dtype=float).reshape(len(errors), -1) - self.location_
@@ -138,10 +122,8 @@ class ErrorDistance:
 def series_errors(model, series, window, *, horizon=0):
     """Absolute errors of a model on all windows of a series; the arguments are those of `score`.
 
-    Returns
-    -------
-    ndarray of shape (n_windows, steps, n_features), float64
-        `point_scores` turns it into scores; one set of errors serves several ways to fold.
+    An array of shape (n_windows, steps, n_features), of which `point_scores` makes scores: one set
+    of errors serves several ways to fold.
 
     Examples
     --------
@@ -179,13 +161,7 @@ def point_scores(errors, index, window, *, horizon=0, how="last"):
 def known_mean(errors):
     """Mean over the second axis of what is there; NaN where nothing is.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_times, n_features) or (n_windows, steps, n_features)
-
-    Returns
-    -------
-    ndarray of shape (n_times,) or (n_windows, n_features), float64
+    Of an array of shape (n_times, n_features) or (n_windows, steps, n_features).
 
     Examples
     --------
@@ -203,15 +179,7 @@ def known_mean(errors):
 def trailing_mean(errors, rows):
     """Mean of each feature over the last `rows` rows, its own included, without what is missing.
 
-    Parameters
-    ----------
-    errors : ndarray of shape (n_times, n_features)
-    rows : int
-
-    Returns
-    -------
-    ndarray of shape (n_times, n_features), float64
-        NaN where the row's own error is.
+    Takes and returns an array of shape (n_times, n_features). NaN where the row's own error is.
 
     Examples
     --------

@@ -121,15 +121,8 @@ def vote(scores, rules, at_least):
     """Threshold above which at least so many of the rules flag.
 
     Rules on the same scores differ only in their threshold, so "at least m of them flag" is a
-    threshold too: the m-th lowest.
-
-    Parameters
-    ----------
-    scores : array-like of float
-    rules : sequence of callables
-        Each takes the scores and returns a threshold; `functools.partial` sets options.
-    at_least : int
-        From 1 (any rule will do) to the number of rules (all must agree).
+    threshold too: the m-th lowest, from 1 to the number of rules. Each of the `rules` takes the
+    scores and returns a threshold; `functools.partial` sets options.
 
     Examples
     --------
@@ -138,6 +131,27 @@ def vote(scores, rules, at_least):
     """
     at_least, scores = whole("at_least", at_least, 1, len(rules)), finite_scores(scores)
     return float(sorted(rule(scores) for rule in rules)[at_least - 1])
+
+
+def at_equal_alarms(scores, other, threshold):
+    """Threshold at which `other` flags as many rows as `scores` do above theirs.
+
+    Two rules are compared fairly at an equal number of flags on the rows that set the thresholds.
+    Both are scores of these rows; where either is missing, a row does not count. Ties may leave a
+    few flags fewer.
+
+    Examples
+    --------
+    >>> at_equal_alarms([1.0, 2.0, 3.0, 4.0], [10.0, 40.0, 30.0, 20.0], threshold=2.5)
+    20.0
+    """
+    scores, other = np.asarray(scores, dtype=float), np.asarray(other, dtype=float)
+    both = ~(np.isnan(scores) | np.isnan(other))
+    if not both.any():
+        raise ValueError("`scores` and `other` must have a row in common. Received: none")
+    flags = int((scores[both] > threshold).sum())
+    highest_first = np.sort(other[both])[::-1]
+    return float(highest_first[flags]) if flags < both.sum() else -np.inf
 
 
 def oracle(scores, labels):
@@ -234,10 +248,6 @@ def peaks_over_threshold(scores, risk=1e-4, level=98.0):
     level : float
         Percentile of the scores where their tail begins.
 
-    Returns
-    -------
-    float
-
     Raises
     ------
     ValueError
@@ -314,13 +324,14 @@ def dynamic(scores, prune=0.13):
     candidates = [threshold for threshold in candidates if (scores > threshold).any()]
     if not candidates:
         return float(scores.max())
-    return _pruned(scores, max(candidates, key=lambda threshold: _gain(scores, threshold)), prune)
+    best = max(candidates, key=lambda threshold: _gain(scores, threshold))
+    return _pruned(scores, best, prune)
 
 
 def _gain(scores, threshold):
     """What is gained without the scores above a threshold: equation 2 of the paper, section 3.3."""
-    rest = scores[scores <= threshold]
     flags = scores > threshold
+    rest = scores[~flags]
     mean, deviation = 1 - rest.mean() / scores.mean(), 1 - rest.std() / scores.std()
     return (mean + deviation) / (flags.sum() + _runs(flags).nunique() ** 2)
 

@@ -103,9 +103,10 @@ def fit(  # noqa: PLR0915 - one loop, read from top to bottom
     >>> history.shape
     (2, 1)
     """
-    counts = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    for count, value in (counts | ({} if steps is None else {"steps": steps})).items():
-        errors.whole(count, value)
+    for name, count in {"epochs": epochs, "batch_size": batch_size, "patience": patience}.items():
+        errors.whole(name, count)
+    if steps is not None:
+        errors.whole("steps", steps)
     errors.whole("min_steps", min_steps, 0)
     trainer = errors.trainer(trainer)
     windows = _checked(model, inputs if targets is None else (inputs, targets), allow_missing)
@@ -263,23 +264,18 @@ def restart(model, fresh):
     """
     for one in (model, fresh):
         one.optimizer.build(one.trainable_variables)
-    state = [*fresh.weights, *_random_state(fresh), *fresh.optimizer.variables]
-    own = [*model.weights, *_random_state(model), *model.optimizer.variables]
+    # A model's own variables are its weights and the states of what draws random numbers.
+    own, state = ([*one.variables, *one.optimizer.variables] for one in (model, fresh))
     for variable, start in zip(own, state, strict=True):
         # A copy: on JAX the two would share memory, which the next step of training gives away.
         variable.assign(np.array(start.numpy()))
-
-
-def _random_state(model):
-    layers = [layer for layer in model.layers if hasattr(layer, "seed_generator")]
-    return [layer.seed_generator.state for layer in layers if layer.seed_generator is not None]
 
 
 @contextlib.contextmanager
 def _progress(count, unit):
     """A bar over epochs or looks for a person who watches; nothing for a log or a stored output.
 
-    `LIB_PROGRESS=0` says that nobody does, as automatic runs do.
+    Automatic runs set `LIB_PROGRESS=0`: no bar.
     """
     watched = os.environ.get("LIB_PROGRESS") != "0" and (sys.stdout.isatty() or _in_notebook())
     with tqdm(total=count, unit=unit, file=sys.stdout, leave=False, disable=not watched) as bar:

@@ -188,16 +188,9 @@ def window_pairs(values, window, *, horizon=0, stride=1):
 def fill_windows(windows):
     """Fill what is missing from within the window: the last value before, else the first after.
 
-    Nothing outside a window is used, so that a window is filled the same way wherever it
-    stands. A feature that is missing throughout becomes 0, the mean of a scaled series.
-
-    Parameters
-    ----------
-    windows : array-like of shape (n_windows, window, n_features)
-
-    Returns
-    -------
-    ndarray of the same shape, a copy, float64
+    Returns a copy, float64, of windows of shape (n_windows, window, n_features). Nothing outside a
+    window is used, so that it is filled the same way wherever it stands. A feature that is missing
+    throughout becomes 0, the mean of a scaled series.
 
     Examples
     --------
@@ -207,9 +200,9 @@ def fill_windows(windows):
     """
     filled = np.array(windows, dtype=float)
     steps = filled.shape[1]
-    for step, source in [(k, k - 1) for k in range(1, steps)] + [
-        (k, k + 1) for k in reversed(range(steps - 1))
-    ]:
+    from_before = [(step, step - 1) for step in range(1, steps)]
+    from_after = [(step, step + 1) for step in reversed(range(steps - 1))]
+    for step, source in from_before + from_after:
         missing = np.isnan(filled[:, step])
         filled[:, step][missing] = filled[:, source][missing]
     return np.nan_to_num(filled, nan=0.0)
@@ -278,22 +271,10 @@ def fold_windows(errors, n_times, *, offset=0, stride=1, how="mean"):
 
 
 def overlap_mean(scores, window, n_times, *, offset=0, stride=1):
-    """Give each row the mean score of the windows that cover it.
+    """Give each row the mean score of the windows that cover it, as `fold_windows` does for errors.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_windows,) or (n_windows, n_features)
-        Window `i` covers the rows from `offset + i * stride` on. NaN does not count.
-    window : int
-        Rows of each.
-    n_times : int
-        Rows of the series that the windows were cut from.
-    offset, stride : int
-
-    Returns
-    -------
-    ndarray of shape (n_times,) or (n_times, n_features), float64
-        NaN in rows that no window covers.
+    Scores of shape (n_windows,) or (n_windows, n_features), one for all `window` rows of a window,
+    become an array of shape (n_times,) or (n_times, n_features).
 
     Examples
     --------

@@ -194,6 +194,14 @@ def test_at_most_so_many_windows_are_kept_evenly_spread():
     np.testing.assert_allclose(kept[-1], WINDOWS[-1], atol=1e-6)
 
 
+def test_neighbours_are_of_the_windows_fitted_last():
+    method = fitted(baselines.Neighbours)
+    method.errors(WINDOWS, WINDOWS)
+    method.fit(WINDOWS[:3], WINDOWS[:3])
+    expected = fitted(baselines.Neighbours, WINDOWS[:3]).errors(WINDOWS, WINDOWS)
+    np.testing.assert_array_equal(method.errors(WINDOWS, WINDOWS), expected)
+
+
 def test_rules_are_the_functions_of_the_same_name():
     """The class on windows scores as the function on the series, where both have a score."""
     values = pd.Series(np.random.default_rng(3).normal(size=100))
@@ -215,6 +223,7 @@ def test_rules_are_the_functions_of_the_same_name():
         (partial(baselines.Pca, n_components=0), "`n_components` must be a positive integer"),
         (partial(baselines.Pca, n_components=0.9), "Received: n_components=0.9"),
         (partial(baselines.Neighbours, k=0), "`k` must be a positive integer"),
+        (partial(baselines.Neighbours, k=4, max_windows=3), "`max_windows` .* at least 4"),
         (partial(baselines.OneClassSvm, max_windows=0), "`max_windows` must be a positive"),
         (partial(baselines.OneClassSvm, nu=0), "`nu` must be above 0 and at most 1"),
         (partial(baselines.OneClassSvm, nu=1.1), "Received: nu=1.1"),

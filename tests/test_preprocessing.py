@@ -329,24 +329,3 @@ def test_few_windows_get_three_objections():
 def test_fewest_rows_leave_ten_scores(window, horizon):
     rows = preprocessing.fewest_rows(window, horizon)
     assert int(rows * 0.2) - (window + horizon - 1) == 10
-
-
-@pytest.mark.parametrize("flags", [0, 1, 5, 19, 20])
-def test_the_same_promise_is_the_same_number_of_flags(flags):
-    scores, other = np.random.default_rng(2).random((2, 20))
-    threshold = np.sort(scores)[::-1][flags] if flags < 20 else -1.0
-    line = preprocessing.same_promise(scores, other, threshold)
-    assert (scores > threshold).sum() == (other > line).sum() == flags
-
-
-def test_rows_without_a_score_promise_nothing():
-    nan = np.nan
-    line = preprocessing.same_promise([nan, 3, 1, 2], [9, 5, nan, 7], threshold=2.5)
-    assert line == 5.0  # rows 1 and 3 count: one flag, the 7
-    with pytest.raises(ValueError, match="a row in common"):
-        preprocessing.same_promise([nan, 1], [1, nan], 0.5)
-
-
-def test_ties_and_infinities_promise_no_more():
-    line = preprocessing.same_promise([1, 2, 3, 4], [5, 5, 5, np.inf], threshold=2.5)
-    assert (np.array([5, 5, 5, np.inf]) > line).sum() == 1

@@ -365,3 +365,24 @@ def test_a_history_is_a_count(name, bad):
         ValueError, match=f"`{name}` must be a positive .* Received: {name}={bad!r}"
     ):
         thresholds.adaptive(pd.Series(SCORES), thresholds.maximum, **counts)
+
+
+@pytest.mark.parametrize("flags", [0, 1, 5, 19, 20])
+def test_at_equal_alarms_both_flag_as_often(flags):
+    scores, other = np.random.default_rng(2).random((2, 20))
+    threshold = np.sort(scores)[::-1][flags] if flags < 20 else -1.0
+    found = thresholds.at_equal_alarms(scores, other, threshold)
+    assert (scores > threshold).sum() == (other > found).sum() == flags
+
+
+def test_at_equal_alarms_only_rows_with_both_scores_count():
+    nan = np.nan
+    found = thresholds.at_equal_alarms([nan, 3, 1, 2], [9, 5, nan, 7], threshold=2.5)
+    assert found == 5.0  # rows 1 and 3 count: one flag, the 7
+    with pytest.raises(ValueError, match="a row in common"):
+        thresholds.at_equal_alarms([nan, 1], [1, nan], 0.5)
+
+
+def test_at_equal_alarms_ties_and_infinities_flag_no_more():
+    found = thresholds.at_equal_alarms([1, 2, 3, 4], [5, 5, 5, np.inf], threshold=2.5)
+    assert (np.array([5, 5, 5, np.inf]) > found).sum() == 1

@@ -82,19 +82,10 @@ class Learner:
 
     @np.errstate(over="ignore", invalid="ignore")  # where training runs away, the loss says so
     def train_on_batch(self, inputs, targets, **options):
-        """Take one step of Adam.
+        """Take one step of Adam; returns a dict with `loss`, the mean over the batch before it.
 
-        Parameters
-        ----------
-        inputs, targets : ndarray of shape (n_windows, steps, n_features)
-            NaN in a target is a missing value.
-        **options
-            `return_dict` is of no consequence here.
-
-        Returns
-        -------
-        dict
-            `loss`, the mean over the batch before the step.
+        Inputs and targets have shape (n_windows, steps, n_features). NaN in a target is a missing
+        value. Keras's options change nothing.
         """
         difference, share = self._difference(inputs, targets)
         gradient = np.sign(difference) if self.error == "mae" else 2.0 * difference

@@ -52,28 +52,14 @@ def compiled(model):
 class Forward:
     """Steps that turn windows into outputs; made by `compiled`.
 
-    Parameters
-    ----------
-    steps : list of callable
-        Each takes and returns an array of float32 whose last axis is the batch.
+    Each is a function of an array of float32 whose last axis is the batch, and returns such a one.
     """
 
     def __init__(self, steps):
         self.steps = steps
 
     def predict(self, inputs, **options):
-        """Outputs for windows, as `keras.Model.predict` gives them.
-
-        Parameters
-        ----------
-        inputs : ndarray of shape (n_windows, window, n_features)
-        **options
-            `batch_size` and `verbose` are of no consequence here.
-
-        Returns
-        -------
-        ndarray of shape (n_windows, steps, n_features), float32
-        """
+        """Outputs for windows, as `keras.Model.predict` gives them; its options change nothing."""
         starts = range(0, max(len(inputs), 1), AT_ONCE)
         return np.concatenate([self._part(inputs[start : start + AT_ONCE]) for start in starts])
 
@@ -88,16 +74,7 @@ class Forward:
 
 
 def chain(model):
-    """Return the layers from input to output; none if they are no chain of Keras's own kinds.
-
-    Parameters
-    ----------
-    model : keras.Model
-
-    Returns
-    -------
-    list of keras.Layer
-        Without the input layer.
+    """Return the layers behind the input layer; none if they are no chain of Keras's own kinds.
 
     Examples
     --------

@@ -39,7 +39,8 @@ def layer(one):
     """
     kind, options, step = type(one).__name__, one.get_config(), step_of(one)
     if step is not None and kind in WITH_WEIGHTS:
-        return WITH_WEIGHTS[kind]([np.array(weight) for weight in one.get_weights()], options)
+        weights = [np.array(weight, order="C") for weight in one.get_weights()]
+        return WITH_WEIGHTS[kind](weights, options)
     return Moved(step, BACK[kind], options) if step is not None and kind in BACK else None
 
 
@@ -98,17 +99,13 @@ class Dense(_Plain):
     def __init__(self, weights, options):
         activation = options["activation"]
         self.weights = weights
+        kernel, self.bias = weights
+        self.kernel = kernel.reshape(-1, len(self.bias))  # a view: it learns with the weights
         self.function, self.slope = ACTIVATIONS[activation], SLOPES[activation]
-
-    @property
-    def kernel(self):
-        """The weights without the bias as a matrix."""
-        kernel, bias = self.weights
-        return kernel.reshape(-1, len(bias))
 
     def forward(self, x):
         """Keep input and output."""
-        self.x, self.y = x, self.function(self.kernel.T @ x + self.weights[1][:, None])
+        self.x, self.y = x, self.function(self.kernel.T @ x + self.bias[:, None])
         return self.y
 
     def backward(self, gradient):

@@ -215,7 +215,7 @@ def test_rules_run(rule, tmp_path):
     assert found["detector"].recipe["threshold"] == rule
 
 
-def test_the_same_promise_for_both(tmp_path):
+def test_both_rules_flag_as_often(tmp_path):
     for simple in ("moving_z", "last_value"):
         found = execute(csv=write(tmp_path), simple=simple, **OWN)
         calm, line = found["calm"].dropna(), found["rule_threshold"]

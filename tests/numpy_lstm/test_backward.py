@@ -90,7 +90,7 @@ def test_an_lstm_is_equal_to_the_layer_of_keras_in_the_gradient_by_its_input():
     inputs = keras.Input((6, 2))
     hidden = keras.layers.Dense(3, name="first")(inputs)  # its gradient passes through the LSTM
     outputs = keras.layers.LSTM(3, return_sequences=True)(hidden)
-    model = models.compiled(inputs, outputs, "two", 0.01, models.SameShapeLoss("mse"))
+    model = models.compiled(inputs, outputs, "two", 0.01, "mse")
     twin = backward.learner(model)
     x = np.random.default_rng(0).normal(size=(9, 6, 2)).astype("float32")
     y = np.random.default_rng(1).normal(size=(9, 6, 3)).astype("float32")
