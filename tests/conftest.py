@@ -204,6 +204,11 @@ class ByFile(LoadFileScheduling):
         return nodeid if nodeid.startswith(TRIALS) else super()._split_scope(nodeid)
 
 
+def pytest_xdist_auto_num_workers(config):
+    """One worker more than there are cores, as slow tests often wait for another process."""
+    return (os.cpu_count() or 1) + (not is_quick(config))
+
+
 def pytest_xdist_make_scheduler(config, log):
     """Take our own scheduler where `pyproject.toml` has its way."""
     return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None

@@ -502,7 +502,14 @@ class Detector:
             If it cannot be written.
         """
         fitted, threshold = self._fitted, self.threshold_
-        packages = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "pandas")}
+        made_with = {}
+        if fitted.kind.family == "network":
+            from lib.backend import keras
+
+            made_with["backend"] = keras.backend.backend()
+        made_with["python"] = platform.python_version()
+        for name in ("keras", "numpy", "pandas"):
+            made_with[name] = importlib.metadata.version(name)
         header = {
             "recipe": fitted.recipe,
             "features": fitted.features,
@@ -519,7 +526,7 @@ class Detector:
                 "index": fitted.history.index.tolist(),
                 "losses": fitted.history.to_dict("list"),
             },
-            "made_with": fitted.made_with | {"python": platform.python_version()} | packages,
+            "made_with": made_with,
         }
         storage.save(folder, header, fitted.files())
 

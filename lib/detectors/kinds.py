@@ -32,13 +32,13 @@ class Kind:
         Whether it makes sense for returns alone.
     """
 
-    title: str
-    family: str
-    output: str
+    title: str  # its name for a reader
+    family: str  # "network", "learned", "rule" or "control"
+    output: str  # the rows that it gives: of the "window", the horizon "ahead", or "both"
     make: Callable
-    seeded: bool = False
-    one_score: bool = False
-    of_returns: bool = False
+    seeded: bool = False  # whether other seeds give other scores
+    one_score: bool = False  # one for each window, instead of an error for each row and sensor
+    of_returns: bool = False  # whether it makes sense for returns alone
 
     @property
     def options(self):
@@ -61,12 +61,8 @@ def _made(*sizes, name, **options):
     return Network(*sizes, name=name, **options)
 
 
-def _network(title, name, output):
-    return Kind(title, "network", output, partial(_made, name=name), seeded=True)
-
-
 KINDS = {
-    name: _network(title, name, output)
+    name: Kind(title, "network", output, partial(_made, name=name), seeded=True)
     for name, title, output in (
         ("lstm_autoencoder", "LSTM autoencoder", "window"),
         ("lstm_forecaster", "LSTM forecaster", "ahead"),

@@ -46,7 +46,7 @@ class Network:
         With a number of `steps` the learning rate falls to 0, training does not stop before half
         of them, and the validation loss is that of 500 windows at most, evenly spread.
         """
-        with contextlib.suppress(TypeError):  # what is no number, the builder names
+        with contextlib.suppress(TypeError):  # what is not a number, the builder names
             if self.n_parameters > MOST:
                 raise ValueError(
                     f"`options` must make a network of at most {MOST:,} parameters. "

@@ -7,6 +7,7 @@ errors of blocks, the scorer makes scores of rows of them.
 import copy
 import dataclasses
 import functools
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -119,15 +120,11 @@ class Pipeline:
         ndarray of shape (n_rows, n_targets), or (n_rows, 1) where a kind gives one score
             The mean over the last axis is the score; NaN where there is none.
         """
-        return self.scorer.smoothed(self.scorer.balanced(self._unbalanced(scaled)))
+        return self.scorer.smoothed(self._unbalanced(scaled) / self.scorer.balance)
 
     def _unbalanced(self, scaled):
         starts = self.starts(scaled, self.scorer.stride)
-        return self.scorer.rows(starts, self.block_parts(scaled, starts), len(scaled))
-
-    def block_parts(self, scaled, starts, one_by_one=None):
-        """Score of each block, divided among the sensors; starts are evenly spaced."""
-        return self._by_block(scaled, starts, one_by_one or self._parts_of)
+        return self.scorer.rows(starts, self.by_block(scaled, starts), len(scaled))
 
     def expected(self, scaled):
         """What the method gives for the last row of the block that ends in a row, scaled back."""
@@ -135,7 +132,7 @@ class Pipeline:
             raise ValueError(f"A {self.kind.title} expects no value: it scores windows as a whole.")
         found = np.full((len(scaled), self.width), np.nan)
         starts = self.starts(scaled)
-        found[starts + self.span - 1] = self._by_block(scaled, starts, self._last_outputs)
+        found[starts + self.span - 1] = self.by_block(scaled, starts, self._last_outputs)
         scaler = self.scaler.loc[self.targets]
         return found * scaler["scale"].to_numpy() + scaler["mean"].to_numpy()
 
@@ -146,7 +143,7 @@ class Pipeline:
             starts = self.starts(scaled, self.scorer.stride)
             if not len(starts):
                 return np.full(scaled.shape, np.nan)
-            blocks = self.block_parts(scaled, starts, self._without_each)
+            blocks = self.by_block(scaled, starts, self._without_each)
             parts = self.scorer.smoothed(self.scorer.rows(starts, blocks, len(scaled)))
         return shares_of(parts)
 
@@ -154,20 +151,21 @@ class Pipeline:
         """First rows of the blocks in a piece."""
         return np.arange(0, max(len(piece) - self.span + 1, 0), step)
 
-    def _by_block(self, scaled, starts, function):
-        """Apply a function of inputs, targets and their scale, many blocks at a time."""
+    def by_block(self, scaled, starts, function=None):
+        """Apply a function of inputs, targets and their scale, many blocks at a time.
+
+        By default it gives the score of each block, divided among the sensors; `starts` are evenly
+        spaced.
+        """
+        function = function or self._parts_of
         if not len(starts):
             return np.empty((0, self.width))
         step = int(starts[1] - starts[0]) if len(starts) > 1 else 1
         blocks = windowing.sliding_windows(scaled[starts[0] :], self.span, stride=step)
         blocks = blocks[: len(starts)]
         at_once = max(1, NUMBERS // (self.span * scaled.shape[1]))
-        return np.concatenate(
-            [
-                function(*self.prepared(blocks[begin : begin + at_once]))
-                for begin in range(0, len(starts), at_once)
-            ]
-        )
+        groups = (blocks[begin : begin + at_once] for begin in range(0, len(blocks), at_once))
+        return np.concatenate([function(*self.prepared(group)) for group in groups])
 
     def prepared(self, blocks):
         """Inputs without missing values, targets, and what both were normalised by."""
@@ -250,7 +248,7 @@ class Pipeline:
             usual = np.broadcast_to(np.where(mean > 0, mean, 1.0), len(self.targets))
             self.scaler.loc[self.targets, "balance"] = usual
             self._use_balance()
-        rows = [self.scorer.smoothed(self.scorer.balanced(one)) for one in rows]
+        rows = [self.scorer.smoothed(one / self.scorer.balance) for one in rows]
         scores = np.concatenate([scoring.known_mean(one) for one in rows])
         self.validation_scores = pd.Series(scores, pd.concat(held_out).index, name="score")
         rule = getattr(thresholds, self.recipe["threshold"])
@@ -258,8 +256,7 @@ class Pipeline:
 
     def _use_balance(self):
         """Divide errors by what the scaler says is usual of each sensor, if it says anything."""
-        usual = self.scaler.loc[self.targets, "balance"].to_numpy()[: self.width]
-        self.scorer.balance = None if (usual == 1.0).all() else usual
+        self.scorer.balance = self.scaler.loc[self.targets, "balance"].to_numpy()[: self.width]
 
     def _training_errors(self, pieces):
         """Signed errors of training blocks, evenly spread."""
@@ -268,7 +265,7 @@ class Pipeline:
         for piece in pieces:
             starts = self.starts(piece, step)
             if len(starts):
-                found.append(self._by_block(self.scaled(piece), starts, self._errors_of))
+                found.append(self.by_block(self.scaled(piece), starts, self._errors_of))
         return np.concatenate(found)
 
     def _errors_of(self, inputs, targets, _):
@@ -285,15 +282,6 @@ class Pipeline:
     def model(self):
         """The network, or None."""
         return getattr(self.method, "model", None)
-
-    @property
-    def made_with(self):
-        """The backend of Keras, where that was asked to do something."""
-        if self.kind.family != "network":
-            return {}
-        from lib.backend import keras
-
-        return {"backend": keras.backend.backend()}
 
     def files(self):
         """What is stored beside the JSON: name of a file -> function that writes it."""
@@ -319,7 +307,7 @@ class Pipeline:
                 raise ValueError(f"{name!r} must hold finite numbers")
             setattr(owner, attribute, arrays[name])
         zeros = np.zeros((self.span, len(self.features)))
-        parts = self.block_parts(zeros, np.array([0]))
+        parts = self.by_block(zeros, np.array([0]))
         if parts.shape != (1, self.width):
             raise ValueError(f"arrays that do not suit {len(self.features)} columns")
 
@@ -413,10 +401,15 @@ def _parts(preprocessing, train, validation):
     """Pieces to train on and pieces held out, checked and preprocessed; of each recording some."""
     learned = [preprocessing.frames(one) for one in train.values()]
     if validation is None:
-        parts = [_cut(pieces, sum(map(len, pieces)), VALIDATION) for pieces in learned]
-        return tuple(
-            [piece for part in side for piece in part] for side in zip(*parts, strict=True)
-        )
+        learned, held_out = zip(*map(_cut, learned), strict=True)
+    else:
+        validation = _checked_validation(train, validation)
+        held_out = [preprocessing.frames(one) for one in validation.values()]
+    return list(chain.from_iterable(learned)), list(chain.from_iterable(held_out))
+
+
+def _checked_validation(train, validation):
+    """The recordings to validate on, sure to be later than those to train on, and others."""
     features = list(next(iter(train.values())).columns)
     is_list = isinstance(validation, list | tuple)  # of recordings that others do not go on from
     validation = checked_recordings(validation, features, "validation")
@@ -432,13 +425,13 @@ def _parts(preprocessing, train, validation):
         raise ValueError(
             f"`validation` must have a value of each sensor. Received: none of {absent[0]!r}"
         )
-    held_out = [preprocessing.frames(one) for one in validation.values()]
-    return tuple([piece for part in side for piece in part] for side in (learned, held_out))
+    return validation
 
 
-def _cut(pieces, rows, share):
+def _cut(pieces):
     """Hold out the last rows of some pieces; returns those before and those held out."""
-    left, first, second = rows - int(rows * share), [], []
+    rows = sum(map(len, pieces))
+    left, first, second = rows - int(rows * VALIDATION), [], []
     for piece in pieces:
         first += [piece.iloc[: max(left, 0)]] if left > 0 or not first else []
         second += [piece.iloc[max(left, 0) :]] if left < len(piece) else []

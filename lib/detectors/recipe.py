@@ -283,18 +283,15 @@ def try_rule(rule, options, count):
 
 
 def _check_columns(columns, features, name):
-    wrong = [name for name in columns if not isinstance(name, str) or not _is_line(name)]
-    if not columns or wrong or len(set(columns)) < len(columns):
+    lines = [key for key in columns if isinstance(key, str) and key.splitlines() == [key]]
+    are_names = len(lines) == len(columns) and all(key.strip() for key in lines)
+    if not columns or not are_names or len(set(columns)) < len(columns):
         raise ValueError(
             f"`{name}` must have columns with names (texts of one line) that differ. "
             f"Received: {columns}"
         )
     if features is not None and set(columns) != set(features):
         raise ValueError(f"`{name}` must have the columns {features}. Received: {columns}")
-
-
-def _is_line(name):
-    return bool(name.strip()) and name.splitlines() == [name]
 
 
 def _check_order(index, name):
@@ -339,7 +336,7 @@ def _checked_own(recipe, kind):
                 f"Received: {name}={value!r}"
             )
     choice("activation", options.get("activation", "tanh"), ACTIVATIONS)
-    # JSON knows no tuple, and the builders tell `()` from a list.
+    # JSON has no tuples, and the builders distinguish `()` from a list.
     options = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
     if kind.family != "network":  # made in no time: what it refuses shows at once
         try:

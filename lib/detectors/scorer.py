@@ -25,7 +25,8 @@ class Scorer:
 
     def __init__(self, score, aggregation, smooth, first, span):
         self.score, self.aggregation, self.smooth = score, aggregation, smooth
-        self.first, self.span, self.distance, self.balance = first, span, None, None
+        self.first, self.span, self.distance = first, span, None
+        self.balance = 1.0  # the usual score of each sensor, by which its score is divided
 
     @property
     def stride(self):
@@ -87,10 +88,6 @@ class Scorer:
         found = np.full((n_rows, parts.shape[1]), np.nan)
         found[starts + self.span - 1] = parts
         return found
-
-    def balanced(self, rows):
-        """Divide by the usual error of each sensor, where that was learned."""
-        return rows if self.balance is None else rows / self.balance
 
     def smoothed(self, rows):
         """Mean of each sensor over the last `smooth` rows."""

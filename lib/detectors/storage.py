@@ -288,16 +288,14 @@ def check_replaceable(folder):
 def _check_content(folder):
     if not folder.is_dir():
         raise DetectorError(f"`folder` must not be a file. Received: {folder}")
-    names = sorted(path.name.removesuffix(PART) for path in folder.iterdir())
-    if not names:
-        return
-    if not set(names) <= FILES:
-        other = next(name for name in names if name not in FILES)
+    names = {path.name.removesuffix(PART) for path in folder.iterdir()}
+    if names - FILES:
         raise DetectorError(
             f"`folder` must be new, empty, or hold nothing but a detector, which is replaced. "
-            f"Received: {folder} with {other!r} in it"
+            f"Received: {folder} with {min(names - FILES)!r} in it"
         )
-    _read_json(folder)
+    if names:
+        _read_json(folder)
 
 
 def _move(temporary, folder):
@@ -320,7 +318,7 @@ def _move(temporary, folder):
 
 def _fill(folder, temporary):
     """Replace the files of a folder one by one, the JSON last; checksums show what is half done."""
-    for name in sorted(FILES, key=[STATE, MODEL, JSON].index):
+    for name in (STATE, MODEL, JSON):
         if (temporary / name).exists():
             part = folder / f"{name}{PART}"
             shutil.copyfile(temporary / name, part)

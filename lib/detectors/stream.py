@@ -32,7 +32,7 @@ class Piece:
         first = self.starts[-1] + scorer.stride if len(self.starts) else self._next
         starts = np.arange(first, end - span + 1, scorer.stride)
         if len(starts):
-            parts = self.pipeline.block_parts(self.values, starts - self.offset)
+            parts = self.pipeline.by_block(self.values, starts - self.offset)
             self.starts = np.concatenate([self.starts, starts])
             self.parts = parts if self.parts is None else np.concatenate([self.parts, parts])
             self._next = int(starts[-1]) + scorer.stride
@@ -59,7 +59,7 @@ class Piece:
         rows = np.full((len(self.values), pipeline.width), np.nan)
         if self.parts is not None:
             rows = scorer.rows(self.starts - base, self.parts, len(self.values))
-        rows = scorer.balanced(rows[begin - base : until - base])
+        rows = rows[begin - base : until - base] / scorer.balance
         before = 0 if self.rows is None else len(self.rows)
         rows = rows if not before else np.concatenate([self.rows, rows])
         smoothed = scorer.smoothed(rows)[before:]

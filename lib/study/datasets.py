@@ -128,7 +128,7 @@ def names(word, part=None):
     if not len(chosen):
         options = [*dict.fromkeys(known["collection"]), *known.index]
         raise ValueError(
-            f"`data` must hold names or collections, {', '.join(dict.fromkeys(options[:5]))} and "
+            f"`data` must hold names or collections, {', '.join(options[:5])} and "
             f"others. Received: {word!r}.{did_you_mean(word, options)}"
         )
     return list(chosen.index if part is None else chosen.index[chosen["part"] == part])

@@ -72,7 +72,7 @@ def read(path):
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise ParameterError(f"`grid` must be TOML. Received: {path} ({error})") from error
     try:
         return _grid(path, content)
@@ -169,14 +169,8 @@ def _with_configuration(change, chosen):
 
 
 def _detectors(word):
-    found = [name for name, kind in KINDS.items() if word in (name, kind.family)]
-    if not found:
-        options = [*FAMILIES, *KINDS]
-        raise ValueError(
-            f"`detectors` must hold names among {', '.join(options)}. "
-            f"Received: {word!r}.{did_you_mean(word, options)}"
-        )
-    return found
+    choice("detectors", word, [*FAMILIES, *KINDS])
+    return [name for name, kind in KINDS.items() if word in (name, kind.family)]
 
 
 def _rule(rule):

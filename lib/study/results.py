@@ -130,10 +130,7 @@ class Results:
     def done(self, sizes):
         """Return the keys of the cells that have succeeded, here or in the table.
 
-        Parameters
-        ----------
-        sizes : dict
-            How many rows a cell has: key -> number of threshold rules.
+        `sizes` says how many rows each has: key -> number.
         """
         found = self.rows()
         return {k for k, n in sizes.items() if len(found.get(k, ())) == n and not _failed(found[k])}
@@ -230,8 +227,12 @@ def _whole(path):
 
 def _rows(path):
     rows, content = [], path.read_bytes()
-    if path.suffix == ".gz":
-        content = _unpacked(path, content)
+    try:
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise ParameterError(
+            f"`table` must be a whole gzip file. Received: {path} ({error})"
+        ) from error
     for number, line in enumerate(content.decode("utf-8").splitlines(), start=1):
         try:
             rows.append(json.loads(line))
@@ -242,15 +243,6 @@ def _rows(path):
                 f"Received: line {number} of {path} ({error!r})"
             ) from error
     return rows
-
-
-def _unpacked(path, content):
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ParameterError(
-            f"`table` must be a whole gzip file. Received: {path} ({error})"
-        ) from error
 
 
 def _failed(rows):

@@ -5,7 +5,6 @@ the process that was started writes them down (`lib.study.results`). So workers 
 disk, only this project, and the fetched data where those are wanted.
 """
 
-import contextlib
 import functools
 import importlib.util
 import json
@@ -13,7 +12,6 @@ import math
 import os
 import sys
 import time
-from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -22,8 +20,9 @@ from tqdm import tqdm
 from lib import errors
 from lib.course import fingerprints
 from lib.course.execution import take_one_thread
-from lib.detectors import KINDS
+from lib.detectors import KINDS, Detector
 from lib.errors import ParameterError
+from lib.metrics.summary import study_metrics, threshold_free
 from lib.study import comparison, configurations, datasets, grid
 from lib.study.results import Results
 
@@ -35,6 +34,7 @@ NOT_COMPUTING = ("data", "detectors.storage", "detectors.stream", "errors")
 # What the same code need not give twice, and what of a network no processor changes.
 VARYING = ("key", "code", "made_by", "versions", "fit_seconds", "score_seconds")
 SETTINGS = ("sha256", "trainer", "configuration", "window", "parameters", "points", "anomalous")
+WAYS = ("score", "aggregation", "smooth")  # in which configurations of one training differ
 PATIENCE = 60  # seconds to wait for a first worker of a cluster
 
 
@@ -237,21 +237,15 @@ def run_cell(cell):
     -------
     list of dict
         One row for each configuration and threshold rule: settings, seconds, how training went,
-        metrics, versions, who trained, and hashes of data and code. A cell that fails has one row,
-        with `error`, the reason.
+        metrics, versions, who trained, and hashes of data and code. Of several detectors, whose
+        scores are averaged, window, parameters and training are those of the first. A cell that
+        fails has one row, with `error`, the reason.
     """
     take_one_thread()
-    with _trained_by(cell.get("trainer", "numpy")):
-        return _rows(cell)
-
-
-@contextlib.contextmanager
-def _trained_by(trainer):
-    """Say who trains, to whatever trains in between, and not beyond."""
     before = os.environ.get("LIB_TRAINER")
-    os.environ["LIB_TRAINER"] = trainer
+    os.environ["LIB_TRAINER"] = cell.get("trainer", "numpy")
     try:
-        yield
+        return _rows(cell)
     finally:
         if before is None:
             del os.environ["LIB_TRAINER"]
@@ -280,30 +274,24 @@ def _rows(cell):
 
 def _evaluated(cell):
     """Yield what differs between the rows of a cell: the configurations and threshold rules."""
-    from lib.metrics.summary import study_metrics, threshold_free
-
-    one, fitted, fit_seconds = datasets.load(cell["data"]), None, 0.0
+    one, detectors = datasets.load(cell["data"]), ()
     for configuration in cell["configurations"]:
-        if fitted is None or len(fitted) > 1:
+        if len(detectors) != 1:
             started = time.perf_counter()
             members = configurations.members({**cell, "configuration": configuration})
-            fitted = [_fitted(member, one) for member in members]
+            detectors, hows = zip(*(_fitted(member, one) for member in members), strict=True)
             fit_seconds = time.perf_counter() - started
-        else:
-            recipe = configurations.recipe(cell["detector"], configuration, one, **fitted[0].how)
-            ways = {
-                name: recipe[name] for name in ("score", "aggregation", "smooth") if name in recipe
-            }
-            again = fitted[0].detector.rescored(one.train, one.validation, **ways)
-            fitted = [fitted[0]._replace(detector=again)]
+        else:  # the same training, other scores
+            recipe = configurations.recipe(cell["detector"], configuration, one, **hows[0])
+            ways = {name: recipe[name] for name in WAYS if name in recipe}
+            detectors = [detectors[0].rescored(one.train, one.validation, **ways)]
         started = time.perf_counter()
-        detectors = [fit.detector for fit in fitted]
         scores = _mean_scores([d.decision_function(one.series) for d in detectors], detectors)
         scores = scores[one.labels.index]
         facts = {
             "configuration": configuration,
-            "window": fitted[0].window,
-            "attempt": fitted[0].how["attempt"],
+            "window": detectors[0].window,
+            "attempt": hows[0]["attempt"],
             "parameters": detectors[0].n_parameters_,
             "fit_seconds": fit_seconds,
             "score_seconds": time.perf_counter() - started,
@@ -320,28 +308,18 @@ def _evaluated(cell):
             yield {**facts, "rule": rule, "threshold": threshold, **metrics}
 
 
-class _Fit(NamedTuple):
-    """A detector that has learned, its window, and the arguments of its recipe."""
-
-    detector: object
-    window: int
-    how: dict
-
-
 def _fitted(member, one):
     """Fit a detector; a network that learned nothing gets the next window, and the best is kept."""
-    from lib.detectors.detector import Detector
-
     tried, (kind, configuration, how) = [], member
     for attempt in range(len(one.geometries)):
         how = {**how, "attempt": attempt}
         recipe = configurations.recipe(kind, configuration, one, **how)
         detector = Detector(**recipe).fit(one.train, one.validation)
         ratio = detector.history_.attrs.get("ratio", 0.0)  # 0 for what is no network
-        tried.append((ratio, _Fit(detector, recipe["window"], how)))
+        tried.append((ratio, detector, how))
         if ratio <= configurations.LEARNED:
             break
-    return min(tried, key=lambda fit: fit[0])[1]
+    return min(tried, key=lambda fit: fit[0])[1:]
 
 
 def _mean_scores(scores, detectors):
