@@ -206,8 +206,8 @@ def _injected(history):
     """Names that papermill assigned in the cell executed just before the current one.
 
     papermill itself only logs a warning for a name it does not know. It writes its cell right
-    after the parameters cell, under a comment of its own; an older cell is none of our business,
-    so a learner who comes back to this one with a hundred variables around is left in peace.
+    after the parameters cell, under a comment of its own. Older cells do not count: a learner who
+    runs this one again, with other variables around, gets no error.
     """
     if len(history) < 2 or not history[-2].startswith("# Parameters\n"):
         return []

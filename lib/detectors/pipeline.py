@@ -255,7 +255,7 @@ class Pipeline:
         self.threshold = float(rule(scores, **self.recipe["threshold_options"]))
 
     def _use_balance(self):
-        """Divide errors by what the scaler says is usual of each sensor, if it says anything."""
+        """Divide scores by what is usual of each sensor: 1 where nothing was learned."""
         self.scorer.balance = self.scaler.loc[self.targets, "balance"].to_numpy()[: self.width]
 
     def _training_errors(self, pieces):

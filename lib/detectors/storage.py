@@ -341,7 +341,7 @@ def _temporary(folder):
 
 
 def _remove_leftovers(folder):
-    """Remove temporary folders that nobody writes to any more; a living saver holds a lock."""
+    """Remove temporary folders of savers that have ended; one that still writes holds a lock."""
     name = re.compile(re.escape(f".{folder.name}.") + r"[0-9a-f]{8}\.tmp")
     for path in folder.parent.iterdir():
         if name.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
@@ -354,7 +354,7 @@ def _remove_leftovers(folder):
 def _locked(folder, *, wait=False):
     """Hold a lock on a folder as long as the process lives; yields whether it was free.
 
-    Where the system has no such lock, nobody is kept out, and leftovers stay.
+    Where the system has no such lock, no process is kept out, and leftovers stay.
     """
     with contextlib.ExitStack() as stack:
         is_free = False

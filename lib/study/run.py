@@ -309,7 +309,10 @@ def _evaluated(cell):
 
 
 def _fitted(member, one):
-    """Fit a detector; a network that learned nothing gets the next window, and the best is kept."""
+    """Fit a detector; a network that learned nothing gets the next window, and the best is kept.
+
+    Returns the detector and the arguments of its recipe.
+    """
     tried, (kind, configuration, how) = [], member
     for attempt in range(len(one.geometries)):
         how = {**how, "attempt": attempt}
