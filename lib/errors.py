@@ -1,5 +1,6 @@
 """The error classes, and the checks that every module shares."""
 
+import contextlib
 import difflib
 import importlib.util
 import math
@@ -81,6 +82,15 @@ def choice(name, value, choices):
             f"`{name}` must be one of {', '.join(choices)}. "
             f"Received: {name}={value!r}.{did_you_mean(value, choices)}"
         )
+
+
+def status(path):
+    """Return what `path.stat()` says of a file, or None if there is none of that name.
+
+    Any other OSError is raised, such as that of a loop of links or of a name that is too long.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return path.stat()
 
 
 def trainer(asked=None):

@@ -27,7 +27,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-from lib.errors import DetectorError
+from lib.errors import DetectorError, status
 
 # Version 1 has no preprocessing, version 2 no arrays and fewer settings, version 3 no targets.
 FORMAT, VERSION = "lstm-autoencoder-course/detector", 4
@@ -133,8 +133,7 @@ def _place(folder):
     """The path that somebody meant, sure to be one that a folder can have."""
     try:
         place = Path(folder).expanduser().resolve()
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            place.stat()
+        status(place)
     except (OSError, RuntimeError, TypeError, ValueError) as error:
         said = f"{folder!r:.60}"
         raise DetectorError(f"`folder` must be a path. Received: {said} ({error!s:.60})") from error

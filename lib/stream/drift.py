@@ -96,18 +96,15 @@ def by_span(reference, scores, *, every="7D", fewest=500):
     """
     whole("fewest", fewest)
     reference = finite_scores(reference, "reference")
-    found = {}
+    starts, rows = [], []
     for start, span in scores.dropna().groupby(pd.Grouper(freq=every, origin="start_day")):
         if len(span) >= fewest:
-            found[start] = {
-                "psi": population_stability_index(reference, span),
-                "ks": float(stats.ks_2samp(reference, span).statistic),
-                "median": float(span.median()),
-                "scores": len(span),
-            }
+            psi = population_stability_index(reference, span)
+            ks = float(stats.ks_2samp(reference, span).statistic)
+            starts.append(start)
+            rows.append([psi, ks, float(span.median()), len(span)])
     columns = ["psi", "ks", "median", "scores"]
-    table = pd.DataFrame.from_dict(found, orient="index", columns=columns)
-    return table.set_axis(pd.DatetimeIndex(table.index), axis=0)
+    return pd.DataFrame(rows, pd.DatetimeIndex(starts, dtype=scores.index.dtype), columns)
 
 
 def _shares(values, inner):

@@ -78,9 +78,9 @@ class Join:
             values = [value / count if count else value for value, count in pairs]
         if self.statistic == "count":
             values = [float(n) if i in self._seen else math.nan for i, n in enumerate(self._counts)]
-        found = self.time, values
+        time = self.time
         self._forget()
-        return found
+        return time, values
 
     @property
     def said(self):

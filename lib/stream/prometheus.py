@@ -49,6 +49,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def __init__(self, address, handler):
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         super().__init__(address, handler)
 
@@ -66,10 +67,6 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def handle_error(self, request, client_address):
         """Say nothing: whoever asked has gone."""
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
 
 
 class Metrics:
@@ -138,10 +135,6 @@ class Metrics:
             for sensor, share in shares.items():
                 self.share.labels(sensor).set(share)
 
-    def passed_over(self, reason, count=1):
-        """Count bad lines."""
-        self.bad.labels(reason).inc(count)
-
     def serve(self, port, host="127.0.0.1"):
         """Serve the metrics in a thread until the process ends; return their address.
 
@@ -151,7 +144,7 @@ class Metrics:
         if not 0 <= port <= 65535:
             raise ParameterError(f"`port` must be from 0 to 65535. Received: port={port}")
         try:
-            server = (_Server6 if ":" in host else _Server)((host, port), _Handler)
+            server = _Server((host, port), _Handler)
         except OSError as error:
             reason = error.strerror or error
             raise ParameterError(

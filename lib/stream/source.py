@@ -11,6 +11,8 @@ import select
 import sys
 from pathlib import Path
 
+from lib.errors import status
+
 CHUNK = 1 << 16  # bytes; small, since what was read is scored as one batch, also before a stop
 TAIL = 64  # bytes before the place of reading that must still be there
 PAUSE = 0.1  # seconds between two looks at what does not move
@@ -109,14 +111,12 @@ class File:
         return [*(aside[known.index(identity) :] if identity in known else []), self.path]
 
     def _is_replaced(self):
-        try:
-            return not os.path.samestat(os.stat(self.path), os.fstat(self._file.fileno()))
-        except FileNotFoundError:
-            return False  # moved away; the new one will come
+        found = status(self.path)  # None if it was moved away; the new one will come
+        return bool(found) and _identity(found) != self.identity
 
 
-def _identity(status):
-    return [status.st_dev, status.st_ino]
+def _identity(found):
+    return [found.st_dev, found.st_ino]
 
 
 class Pipe:

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from lib.errors import DetectorError, ParameterError, did_you_mean
+from lib.errors import DetectorError, ParameterError, did_you_mean, status
 from lib.stream import checkpoint, source
 from lib.stream.detection import AHEAD, GAP, Stream
 from lib.stream.joining import Join
@@ -223,7 +223,7 @@ class Watch:
 
     def _pass_over(self, error, number, rows=1):
         self.bad[error.reason] += rows
-        self.metrics.passed_over(error.reason, rows)
+        self.metrics.bad.labels(error.reason).inc(rows)
         record = {"error": error.reason, "line": number, "seen": str(error)}
         record = {name: value for name, value in record.items() if value != ""}
         if self.stream.resample:
@@ -266,7 +266,7 @@ class Watch:
         self.bad.update(before["bad"])
         self.metrics.count(before["counts"])
         for reason, count in before["bad"].items():
-            self.metrics.passed_over(reason, count)
+            self.metrics.bad.labels(reason).inc(count)
         if before["header"] is not None:
             self.reader.use(before["header"])
         place = before["input"]
@@ -400,25 +400,19 @@ def _check_files(folder, path, output, state, follow):
         raise FileNotFoundError(f"{path} does not exist.{near}")
     names = [Path(name) for name in (path, output, state) if name and str(name) != "-"]
     try:
-        _stat(Path(folder).expanduser().resolve())
+        status(Path(folder).expanduser().resolve())
         names = [name.resolve() for name in names]
     except (ValueError, RuntimeError) as error:  # a zero byte, a loop of links, an unknown home
         raise ParameterError(
             f"The detector, the input, `output` and `state` must be names of files. "
             f"Received: {folder}, {path}, {output}, {state} ({error})"
         ) from error
-    there = [(x.st_dev, x.st_ino) for x in map(_stat, names) if x]
+    there = [(x.st_dev, x.st_ino) for x in map(status, names) if x]
     if len(set(names)) < len(names) or len(set(there)) < len(there):  # a hard link is the same file
         raise ParameterError(
             f"The input, `output` and `state` must be different files. "
             f"Received: {path}, {output}, {state}"
         )
-
-
-def _stat(path):
-    """Return what is known of a file, None if there is none. A loop of links is an OSError."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return path.stat()
 
 
 @contextlib.contextmanager

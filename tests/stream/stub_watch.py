@@ -1,14 +1,14 @@
 """`python -m lib watch` with a detector of a few lines, no network, so that it starts at once.
 
-Its score rests on the last rows of the stream: whoever forgets one of them, or gives one twice,
-gets other scores. With KILL="before 5", "within 5" or "after 5" the process kills itself at its
-fifth state: before it is stored, within the line that is written, or once it is stored.
+Its score rests on the last rows of the stream: a row that is forgotten or given twice changes it.
+With KILL="before 5", "within 5" or "after 5" the process kills itself at its fifth state: before it
+is stored, within the line that is written, or once it is stored.
 """
 
-import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 import types
 
@@ -58,7 +58,6 @@ class StubDetector:
 
     @classmethod
     def load(cls, folder):
-        time.sleep(float(os.environ.get("SLOW_START", 0)))
         return cls(["level", "wind"])
 
 
@@ -102,28 +101,70 @@ def main(words):
     return __main__.main(["watch", *map(str, words)])
 
 
-def forked(*words, **variables):
-    """Start the stub without the second that Python needs to begin; its process number."""
-    process = os.fork()
-    if process:
-        return process
-    words = "folder", *words
-    try:
-        silence = os.open(words[1].with_name("said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
-        sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
-        os.environ.update({name: str(value) for name, value in variables.items()})
-        os._exit(main(words))
-    finally:
-        os._exit(99)
+class Forked:
+    """The stub in a process forked off this one, without the second that Python needs to begin."""
 
+    def __init__(self, *words, before=None, **variables):
+        self.code = None
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        reading, writing = os.pipe()
+        self.number = os.fork()
+        if not self.number:
+            os.close(writing)
+            self._become(
+                words, (reading, self._out.fileno(), self._err.fileno()), before, variables
+            )
+        os.close(reading)
+        self.stdin = open(writing, "wb", buffering=0)  # noqa: SIM115
 
-def end(process, number=signal.SIGKILL):
-    """Kill a forked stub, or (with 0) wait for its end; its exit code."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, number)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    @staticmethod
+    def _become(words, files, before, variables):
+        try:
+            for standard, file in enumerate(files):
+                os.dup2(file, standard)
+            sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
+            os.environ.update({name: str(value) for name, value in variables.items()})
+            if before:
+                before()
+            os._exit(main(["folder", *words]))
+        finally:
+            os._exit(99)
+
+    @property
+    def out(self):
+        """What it wrote to standard output so far."""
+        return self._so_far(self._out)
+
+    @property
+    def err(self):
+        """What it wrote to standard error so far."""
+        return self._so_far(self._err)
+
+    @staticmethod
+    def _so_far(file):
+        return file if isinstance(file, str) else os.pread(file.fileno(), 1 << 20, 0).decode()
+
+    def send(self, number):
+        os.kill(self.number, number)
+
+    def end(self, number=None, seconds=120):
+        """Send it a signal, if one is given, and wait for its end; its exit code."""
+        latest = time.monotonic() + seconds
+        if self.code is None and number:
+            self.send(number)
+        while self.code is None:
+            done, status = os.waitpid(self.number, os.WNOHANG)
+            if done:
+                self.code = os.waitstatus_to_exitcode(status)
+                out, err = self._out, self._err
+                self._out, self._err = self.out, self.err
+                for file in (self.stdin, out, err):
+                    file.close()
+            elif time.monotonic() > latest:
+                self.send(signal.SIGKILL)
+            else:
+                time.sleep(0.005)
+        return self.code
 
 
 if __name__ == "__main__":

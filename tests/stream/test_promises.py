@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 import pytest
 from places import ROOT
-from stub_watch import end, forked
+from stub_watch import Forked
 from test_watch import HEADER, TABLE, environment, lines_of, records, watch, write
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows can neither fork nor kill so")
@@ -40,13 +41,13 @@ def test_kills_at_random_moments(tmp_path, table):
     path.write_bytes(data[:200])
     for cut in np.sort(rng.integers(200, len(data), KILLS)):
         words = path, "--follow", "--state", state, "--output", output
-        watcher = forked(*words, CHUNK=int(rng.integers(20, 500)), EVERY=rng.choice([-1, 0.01]))
+        watcher = Forked(*words, CHUNK=int(rng.integers(20, 500)), EVERY=rng.choice([-1, 0.01]))
         with open(path, "ab", buffering=0) as file:
             while file.tell() < cut:
                 file.write(data[file.tell() : min(file.tell() + 90, cut)])
                 time.sleep(0.0005)
         time.sleep(rng.uniform(0, 0.15))
-        assert end(watcher) == -signal.SIGKILL
+        assert watcher.end(signal.SIGKILL) == -signal.SIGKILL
     path.write_bytes(data)
     code, _, err = watch(path, "--state", state, "--output", output)
     assert code == 0, err
@@ -60,7 +61,7 @@ def test_rotation_by_rename_and_kills(tmp_path):
     words, done = (path, "--follow", "--state", state, "--output", output), 0
     write(path, [HEADER])
     for turn in range(8):
-        watcher = forked(*words, CHUNK=200)
+        watcher = Forked(*words, CHUNK=200)
         for _ in range(5):
             write_more(path, rows[done : done + 10])
             done += 10
@@ -68,7 +69,7 @@ def test_rotation_by_rename_and_kills(tmp_path):
             if rng.random() < 0.2:
                 rotate(path, turn)
         time.sleep(rng.uniform(0.05, 0.2))
-        end(watcher)
+        watcher.end(signal.SIGKILL)
         if turn % 2:
             rotate(path, turn)
     code, _, err = watch(*words[:1], *words[2:])
@@ -102,19 +103,30 @@ def test_rotation_by_truncation_is_said_where_rows_may_be_lost(tmp_path):
     assert [row["time"] for row in records(output)][19:21] == [rows[19][:19], rows[40][:19]]
 
 
+PEAKS = """
+import resource, sys
+from lib.__main__ import main
+
+detector, *files = sys.argv[1:]
+for rows, lines in zip(files[::2], files[1::2]):
+    assert main(["watch", detector, rows, "--angles", "Va_avg,Wa_avg", "--output", lines]) == 0
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
 def test_memory_does_not_grow_with_the_rows(tmp_path):
-    peaks = []
-    for count in (ROWS // 4, ROWS):
-        path = turbine(tmp_path / f"{count}.csv", count)
-        words = DETECTOR, path, "--angles", "Va_avg,Wa_avg", "--output", tmp_path / f"{count}.jsonl"
-        command = [sys.executable, "-m", "lib", "watch", *map(str, words)]
-        done = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-        _, status, used = os.wait4(done.pid, 0)
-        done.returncode = os.waitstatus_to_exitcode(status)
-        assert done.returncode == 0
-        with open(tmp_path / f"{count}.jsonl", encoding="utf-8") as file:
+    """The peak of one process, after few rows and after many more."""
+    counts = (ROWS // 4, ROWS)
+    files = {tmp_path / f"{count}.csv": tmp_path / f"{count}.jsonl" for count in counts}
+    for count, path in zip(counts, files, strict=True):
+        turbine(path, count)
+    words = [sys.executable, "-c", PEAKS, DETECTOR, *chain.from_iterable(files.items())]
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for count, lines in zip(counts, files.values(), strict=True):
+        with open(lines, encoding="utf-8") as file:
             assert sum(1 for _ in file) == count
-        peaks.append(used.ru_maxrss / 1024)
+    peaks = [float(line) for line in done.stdout.split()]
     print(f"peak memory: {peaks[0]:.0f} MB for {ROWS // 4} rows, {peaks[1]:.0f} MB for {ROWS}")
     assert peaks[1] < 1.1 * peaks[0]
 

@@ -1,5 +1,6 @@
 """`python -m lib watch`: every row once, whatever happens to the input or to the watcher."""
 
+import contextlib
 import datetime
 import json
 import math
@@ -8,6 +9,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import types
 import urllib.request
@@ -18,17 +21,19 @@ import pandas as pd
 import pytest
 import stub_watch
 from places import ROOT
-from stub_watch import end, forked
+from stub_watch import Forked
 
 from lib import faults
 from lib.__main__ import main
 from lib.errors import ParameterError
 from lib.stream import row_parser
 from lib.stream.detection import Stream, sensors_of
+from lib.stream.prometheus import Metrics
 from lib.stream.row_parser import BadLine
 from lib.stream.watch import run as run_watch
 
 STUB = Path(stub_watch.__file__)
+STUBBED = types.SimpleNamespace(Detector=stub_watch.StubDetector)  # for `lib.detectors.detector`
 HEADER = "time,level,note,wind"
 TIMES = pd.date_range("2015-07-01", periods=400, freq="10min")
 POSIX = pytest.mark.skipif(os.name == "nt", reason="Windows knows no such signals")
@@ -65,13 +70,35 @@ def command(*words):
     return [sys.executable, STUB, "folder", *map(str, words)]
 
 
-def watch(*words, stdin="", **more):
-    """Run the stub to its end; return exit code, lines of output, and what went to stderr."""
-    data = stdin if isinstance(stdin, bytes) else stdin.encode()
-    done = subprocess.run(
-        command(*words), input=data, capture_output=True, env=environment(**more), timeout=120
-    )
-    return done.returncode, done.stdout.decode().splitlines(), done.stderr.decode()
+def watch(*words, stdin=""):
+    """Run the stub to its end in this process: exit code, lines of output, what went to stderr.
+
+    Standard input is a pipe. For kills and signals there is `start`.
+    """
+    data, (reading, writing) = stdin if isinstance(stdin, bytes) else stdin.encode(), os.pipe()
+    feeder = threading.Thread(target=feed, args=(writing, data))
+    with contextlib.ExitStack() as stack:
+        given = stack.enter_context(open(reading, encoding="utf-8"))
+        out, err = (
+            stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(2)
+        )
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setitem(sys.modules, "lib.detectors.detector", STUBBED)
+        for name, file in {"stdin": given, "stdout": out, "stderr": err}.items():
+            patch.setattr(sys, name, file)
+        feeder.start()
+        code = main(["watch", "folder", *words])
+        given.close()  # what is not read is not waited for
+        feeder.join()
+        out.seek(0)
+        err.seek(0)
+        return code, out.read().splitlines(), err.read()
+
+
+def feed(file, data):
+    with contextlib.suppress(BrokenPipeError), open(file, "wb", buffering=0) as pipe:
+        while data:
+            data = data[pipe.write(data) :]
 
 
 def write(path, lines):
@@ -83,44 +110,29 @@ def records(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def lines_in(path):
+    """How many lines a watcher has written; the next one may be there by half."""
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 @pytest.fixture
 def start():
     """A function that starts the stub; whatever becomes of the test, it is ended."""
     started = []
 
-    def start(*words, before=None, **more):
-        started.append(
-            subprocess.Popen(
-                command(*words), env=environment(**more), stdin=subprocess.PIPE,
-                stderr=subprocess.PIPE, preexec_fn=before,
-            )
-        )  # fmt: skip
+    def start(*words, **more):
+        started.append(Forked(*words, **more))
         return started[-1]
 
     yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    for watcher in started:
+        watcher.end(signal.SIGKILL)
 
 
 @pytest.fixture
 def stub(monkeypatch):
     """The stub in the place of the detector, in this process."""
-    module = types.SimpleNamespace(Detector=stub_watch.StubDetector)
-    monkeypatch.setitem(sys.modules, "lib.detectors.detector", module)
-
-
-@pytest.fixture
-def here(stub, capfd):
-    """As `watch`, without a process: for what needs no kill, no signal and no pipe."""
-
-    def here(*words):
-        capfd.readouterr()
-        code = main(["watch", "folder", *words])
-        said = capfd.readouterr()
-        return code, said.out.splitlines(), said.err
-
-    return here
+    monkeypatch.setitem(sys.modules, "lib.detectors.detector", STUBBED)
 
 
 def wait_for(condition, seconds=120):
@@ -183,7 +195,7 @@ def test_a_watcher_that_is_killed_goes_on(tmp_path, expected, place, step):
     codes, kills = [], 3 if step == 2 else 20
     while len(codes) < kills:
         kill = f"{place} {step + 9 * len(codes)}"
-        codes.append(end(forked(*words, KILL=kill, EVERY=-1, CHUNK=25), 0))
+        codes.append(Forked(*words, KILL=kill, EVERY=-1, CHUNK=25).end())
         if codes[-1] == 0:
             break
     code = watch(*words)[0] if codes[-1] else 0
@@ -201,7 +213,7 @@ def test_killed_again_and_again_while_the_file_grows(tmp_path, expected):
     cuts = np.sort(rng.integers(100, len(data), kills))
     for cut in [*cuts, len(data)]:
         words = path, "--follow", "--state", state, "--output", output
-        watcher = forked(*words, EVERY=0.001, CHUNK=200)
+        watcher = Forked(*words, EVERY=0.001, CHUNK=200)
         seen = state.stat().st_mtime_ns if state.exists() else 0
         wait_for(lambda seen=seen: state.exists() and state.stat().st_mtime_ns > seen)
         with open(path, "ab", buffering=0) as file:
@@ -211,8 +223,8 @@ def test_killed_again_and_again_while_the_file_grows(tmp_path, expected):
         if cut < len(data):
             time.sleep(rng.uniform(0, 0.1))
         else:
-            wait_for(lambda: len(output.read_bytes().splitlines()) >= len(expected))
-        assert end(watcher) == -signal.SIGKILL
+            wait_for(lambda: lines_in(output) >= len(expected))
+        assert watcher.end(signal.SIGKILL) == -signal.SIGKILL
     assert output.read_text("utf-8").splitlines() == expected
 
 
@@ -220,7 +232,9 @@ def test_killed_again_and_again_while_the_file_grows(tmp_path, expected):
 def test_into_a_pipe_at_most_one_line_is_repeated(tmp_path, expected):
     path = write(tmp_path / "rows.csv", TABLE)
     words = path, "--state", tmp_path / "state.json"
-    first = watch(*words, KILL="before 40")[1]
+    killed = Forked(*words, KILL="before 40")
+    assert killed.end() == -signal.SIGKILL
+    first = killed.out.splitlines()
     second = watch(*words)[1]
     assert first[-1] == second[0]
     assert first[:-1] + second == expected
@@ -251,7 +265,7 @@ def test_a_file_that_begins_anew_is_followed(tmp_path, how, start):
     write(path, [HEADER, *rows[:20]])
     words = path, "--follow", "--state", tmp_path / "state.json", "--output", output
     watcher = start(*words)
-    wait_for(lambda: output.exists() and len(records(output)) == 20)
+    wait_for(lambda: lines_in(output) == 20)
     if how == "moved away":
         path.rename(tmp_path / "rows.csv.1")
         write(path, [HEADER, *rows[20:]])
@@ -262,9 +276,8 @@ def test_a_file_that_begins_anew_is_followed(tmp_path, how, start):
     else:  # with the old rows in it, and columns in another order
         swapped = [",".join(line.split(",")[i] for i in (0, 3, 2, 1)) for line in rows]
         write(path, ["time,wind,note,level", *swapped])
-    wait_for(lambda: len(records(output)) >= 40)
-    watcher.terminate()
-    assert watcher.wait(60) == 0
+    wait_for(lambda: lines_in(output) >= 40)
+    assert watcher.end(signal.SIGTERM) == 0
     whole = [json.loads(line) for line in watch(stdin="\n".join([HEADER, *rows]) + "\n")[1]]
     assert records(output) == whole
 
@@ -280,27 +293,24 @@ def test_a_signal_stops_it_with_its_state_written(tmp_path, name, code, source, 
     watcher = start(*words, "--state", tmp_path / "state.json")
     if source == "pipe":
         watcher.stdin.write(path.read_bytes())
-        watcher.stdin.flush()
-    wait_for(lambda: output.exists() and len(records(output)) == 30)
-    watcher.send_signal(getattr(signal, name))
-    _, said = watcher.communicate(timeout=60)
-    assert watcher.returncode == code
-    assert b"judged: 30 rows" in said
-    assert b"Traceback" not in said
+    wait_for(lambda: lines_in(output) == 30)
+    assert watcher.end(getattr(signal, name)) == code
+    assert "judged: 30 rows" in watcher.err
+    assert "Traceback" not in watcher.err
     assert json.loads((tmp_path / "state.json").read_text())["counts"]["rows"] == 30
 
 
-def test_a_last_line_without_an_end_is_scored_anew_when_it_has_grown(tmp_path, here):
+def test_a_last_line_without_an_end_is_scored_anew_when_it_has_grown(tmp_path):
     path, output = tmp_path / "rows.csv", tmp_path / "flags.jsonl"
     rows = lines_of(10)
     text = "\n".join([HEADER, *rows])
     path.write_text(text, encoding="utf-8", newline="\n")
     words = path, "--state", tmp_path / "state.json", "--output", output
-    here(*words)
+    watch(*words)
     said = records(output)
     assert [row["time"] for row in said] == [str(moment) for moment in TIMES[:10]]
     path.write_text(text + "7\n", encoding="utf-8", newline="\n")
-    here(*words)
+    watch(*words)
     assert [row["time"] for row in records(output)] == [str(moment) for moment in TIMES[:10]]
     assert records(output)[:-1] == said[:-1]
     assert records(output)[-1] != said[-1]
@@ -321,13 +331,16 @@ def test_garbage_is_never_fatal():
     assert max(map(len, out)) < 300
 
 
+@POSIX
 def test_metrics_are_served(tmp_path, start):
     path = write(tmp_path / "rows.csv", TABLE)
     words = path, "--follow", "--port", 0, "--output", tmp_path / "flags.jsonl"
-    line = start(*words).stderr.readline().decode()
-    url = re.fullmatch(r"metrics: (http://127\.0\.0\.1:\d+/metrics)\n", line)[1]
+    watcher = start(*words)
+    wait_for(lambda: "\n" in watcher.err)
+    line = watcher.err.splitlines()[0]
+    url = re.fullmatch(r"metrics: (http://127\.0\.0\.1:\d+/metrics)", line)[1]
     wait_for(lambda: "watch_rows_total 120.0" in fetch(url))
-    wait_for(lambda: len(records(tmp_path / "flags.jsonl")) == 127)
+    wait_for(lambda: lines_in(tmp_path / "flags.jsonl") == 127)
     found = dict(re.findall(r"(?m)^(watch\S+) (\S+)$", fetch(url)))
     said = records(tmp_path / "flags.jsonl")
     rows = [row for row in said if "time" in row]
@@ -359,21 +372,21 @@ def fetch(url):
         return answer.read().decode()
 
 
-def test_counts_go_on_after_a_restart(tmp_path, here):
+def test_counts_go_on_after_a_restart(tmp_path):
     path = write(tmp_path / "rows.csv", TABLE)
     words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
-    assert "judged: 120 rows" in here(*words)[2]
+    assert "judged: 120 rows" in watch(*words)[2]
     write(path, [*TABLE, *lines_of(5, start=290)])
-    assert "judged: 125 rows" in here(*words)[2]
+    assert "judged: 125 rows" in watch(*words)[2]
 
 
-def test_rows_that_come_again_are_counted(tmp_path, here):
+def test_rows_that_come_again_are_counted(tmp_path):
     path = write(tmp_path / "rows.csv", TABLE[:31])
     words = path, "--state", tmp_path / "state.json", "--output", tmp_path / "flags.jsonl"
-    assert "skipped" not in here(*words)[2]
+    assert "skipped" not in watch(*words)[2]
     path.unlink()
     write(path, [HEADER, *lines_of(20, start=20)])
-    said = here(*words)[2]
+    said = watch(*words)[2]
     assert "judged: 40 rows" in said
     assert "10 skipped, not later than the last row before a restart" in said
 
@@ -410,23 +423,22 @@ def test_an_input_without_one_row_is_not_a_success(lines, code):
         ),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_error(tmp_path, monkeypatch, words, said, here):
+def test_what_cannot_be_done_is_one_clear_error(tmp_path, monkeypatch, words, said):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "nine.csv", TABLE)
     (tmp_path / "nine.csv.state").write_text("[1")
-    code, out, err = here(*words)
+    code, out, err = watch(*words)
     assert (code, out) == (2, [])
     (error,) = [line for line in err.splitlines() if line.startswith("error: ")]
     assert said in error
     assert "Traceback" not in err
 
 
-def test_a_port_that_is_taken_is_named(tmp_path, start):
+def test_a_port_that_is_taken_is_named(tmp_path):
     path = write(tmp_path / "rows.csv", TABLE)
-    words = path, "--follow", "--port"
-    first = start(*words, 0, "--output", tmp_path / "flags.jsonl")
-    port = re.search(rb":(\d+)/", first.stderr.readline())[1].decode()
-    code, _, err = watch(*words, port)
+    url = Metrics(1.0, ["wind"]).serve(0)
+    port = re.search(r":(\d+)/", url)[1]
+    code, _, err = watch(path, "--follow", "--port", port)
     assert code == 2
     assert f"`port` and `host` must be free to listen at. Received: 127.0.0.1:{port} (" in err
 
@@ -436,13 +448,12 @@ def test_two_watchers_share_neither_state_nor_output(tmp_path, start):
     path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
     words = path, "--state", tmp_path / "state.json", "--output", output
     first = start(*words, "--follow")
-    wait_for(lambda: output.exists() and len(records(output)) == 127)
+    wait_for(lambda: lines_in(output) == 127)
     for other, name in ((words, "state"), (words[:1] + words[3:], "output")):
         code, _, err = watch(*other)
         assert code == 2
         assert f"`{name}` must not be written to by another watcher" in err
-    first.kill()
-    first.wait()
+    first.end(signal.SIGKILL)
     assert watch(*words)[0] == 0
     assert len(records(output)) == 127
 
@@ -452,13 +463,12 @@ def test_after_nohup_a_closed_terminal_does_not_stop_it(tmp_path, start):
     path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
     words = path, "--follow", "--output", output
     watcher = start(*words, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    wait_for(lambda: output.exists() and len(records(output)) == 127)
-    watcher.send_signal(signal.SIGHUP)
+    wait_for(lambda: lines_in(output) == 127)
+    watcher.send(signal.SIGHUP)
     with open(path, "a", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines_of(5, start=290))
-    wait_for(lambda: len(records(output)) == 132)
-    watcher.terminate()
-    assert watcher.wait(60) == 0
+    wait_for(lambda: lines_in(output) == 132)
+    assert watcher.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize(
@@ -467,14 +477,14 @@ def test_after_nohup_a_closed_terminal_does_not_stop_it(tmp_path, start):
      ("recent", [["yesterday", [1, 2]]]), ("input", {}), ("counts", 3), ("counts", {"rows": -1}),
      ("bad", {"time": "two"}), ("header", ["time"])],
 )  # fmt: skip
-def test_a_state_of_something_else_is_refused(tmp_path, name, value, here):
+def test_a_state_of_something_else_is_refused(tmp_path, name, value):
     path, state = write(tmp_path / "rows.csv", TABLE), tmp_path / "state.json"
     words = path, "--state", state, "--output", tmp_path / "flags.jsonl"
-    here(*words)
+    watch(*words)
     said = json.loads(state.read_text())
     state.write_text(json.dumps({**said, name: value}))
     before = state.read_bytes(), (tmp_path / "flags.jsonl").read_bytes()
-    code, _, err = here(*words)
+    code, _, err = watch(*words)
     assert code == 2
     assert "error: " in err
     assert "Traceback" not in err
@@ -568,20 +578,18 @@ def test_an_output_that_is_moved_away_begins_anew(tmp_path, how, start):
         pytest.skip("whoever started the tests ignores SIGHUP, as nohup does, and so do children")
     path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
     watcher = start(path, "--follow", "--output", output, "--state", tmp_path / "state.json")
-    wait_for(lambda: output.exists() and len(records(output)) == 127)
+    wait_for(lambda: lines_in(output) == 127)
     if how == "rotated":
         output.rename(tmp_path / "flags.jsonl.1")
-        watcher.send_signal(signal.SIGHUP)
+        watcher.send(signal.SIGHUP)
         wait_for(output.exists)
     else:
         output.unlink()
     with open(path, "a", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines_of(5, start=290))
-    wait_for(lambda: output.exists() and len(records(output)) == 5)
-    watcher.terminate()
-    _, said = watcher.communicate(timeout=60)
-    assert watcher.returncode == 0
-    assert (b"was deleted" in said) == (how == "deleted")
+    wait_for(lambda: lines_in(output) == 5)
+    assert watcher.end(signal.SIGTERM) == 0
+    assert ("was deleted" in watcher.err) == (how == "deleted")
     if how == "rotated":
         assert len(records(tmp_path / "flags.jsonl.1")) == 127
 
@@ -648,14 +656,14 @@ def test_names_that_no_file_can_have_are_one_refusal(which, name, tmp_path, monk
         run_watch(**given)
 
 
-def test_an_output_that_was_replaced_is_not_cut(tmp_path, here):
+def test_an_output_that_was_replaced_is_not_cut(tmp_path):
     path, output = write(tmp_path / "rows.csv", TABLE), tmp_path / "flags.jsonl"
     words = path, "--state", tmp_path / "state.json", "--output", output
-    here(*words)
+    watch(*words)
     other = tmp_path / "other"
     other.write_text("precious\n" * 5000)
     other.replace(output)
-    here(*words)
+    watch(*words)
     assert output.read_text() == "precious\n" * 5000
 
 
@@ -886,26 +894,18 @@ def test_the_real_command_with_a_real_detector(detector, spoiled, tmp_path):
     assert scores[0] == pytest.approx(scores[1], rel=1e-4, nan_ok=True)
 
 
-def test_a_folder_that_is_no_detector(tmp_path):
+def test_a_folder_that_is_no_detector(tmp_path, capfd):
     path = write(tmp_path / "rows.csv", TABLE)
-    done = subprocess.run(
-        [sys.executable, "-m", "lib", "watch", tmp_path, path],
-        cwd=ROOT, capture_output=True, timeout=120, text=True,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert "Traceback" not in done.stderr
+    assert main(["watch", tmp_path, path]) == 2
+    assert capfd.readouterr().err.startswith("error: ")
 
 
 def test_an_output_that_is_a_hard_link_to_the_input_is_refused(tmp_path):
-    from lib.errors import ParameterError
-    from lib.stream import watch
-
     rows, link = tmp_path / "rows.csv", tmp_path / "flags.jsonl"
     rows.write_bytes(b"time,wind\n")
     os.link(rows, link)
     with pytest.raises(ParameterError, match="must be different files"):
-        watch.run(tmp_path, rows, output=link)
+        run_watch(tmp_path, rows, output=link)
     assert rows.read_bytes() == b"time,wind\n"
 
 
