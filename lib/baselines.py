@@ -14,6 +14,7 @@ from sklearn import decomposition, ensemble, linear_model, neighbors, svm
 from sklearn.metrics.pairwise import rbf_kernel
 
 from lib.errors import whole
+from lib.windowing import evenly
 
 WARM_UP = 20  # returns that a volatility must rest on
 
@@ -313,7 +314,7 @@ class Neighbours(Mean):
             raise ValueError(
                 f"`train` must have at least k={self.k} windows. Received: {len(inputs)}"
             )
-        self.windows = _flat(_evenly(inputs, self.max_windows)).astype("float32")
+        self.windows = _flat(inputs[evenly(len(inputs), self.max_windows)]).astype("float32")
         self._search = None
 
     def errors(self, inputs, targets):
@@ -404,7 +405,7 @@ class OneClassSvm(Mean):
 
     def fit(self, inputs, targets):
         """Find the windows that carry the boundary."""
-        values = _flat(_evenly(inputs, self.max_windows))
+        values = _flat(inputs[evenly(len(inputs), self.max_windows)])
         self.gamma = np.array(1.0 / (values.shape[1] * (values.var() or 1.0)))
         model = svm.OneClassSVM(nu=self.nu, gamma=float(self.gamma)).fit(values)
         self.vectors, self.weights = model.support_vectors_, model.dual_coef_[0]
@@ -445,12 +446,6 @@ def _positive(name, value):
 
 def _flat(windows):
     return np.asarray(windows, dtype=float).reshape(len(windows), -1)
-
-
-def _evenly(windows, most):
-    if len(windows) <= most:
-        return windows
-    return windows[np.linspace(0, len(windows) - 1, most).round().astype(int)]
 
 
 def _usual_depth(count):

@@ -158,23 +158,9 @@ def oracle(scores, labels):
     """The threshold with the best F1 on the very points that are evaluated. Not a rule.
 
     The labels are not known when a threshold is set. What the oracle reaches is an upper bound for
-    all thresholds on these scores, and is to be reported as that.
-
-    Parameters
-    ----------
-    scores : array-like of float
-        Points without a score (NaN) are left out, and so are their labels.
-    labels : array-like of bool, one for each score
-
-    Returns
-    -------
-    float
-        The highest one if several are equally good.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ or no labelled point has a score.
+    all thresholds on these scores, and is to be reported as that. It is the highest one if several
+    are equally good. A `ValueError` if there is not one bool for each score, or if no labelled
+    point has a score.
 
     Examples
     --------

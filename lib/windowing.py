@@ -143,6 +143,17 @@ def sliding_windows(values, window, *, stride=1):
     return np.moveaxis(view, -1, 1)[::stride]
 
 
+def evenly(count, most):
+    """At most so many of `count` places, evenly spread: an array of int.
+
+    Examples
+    --------
+    >>> evenly(10, most=3)
+    array([0, 4, 9])
+    """
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+
+
 def window_pairs(values, window, *, horizon=0, stride=1):
     """Inputs and targets: a window and itself (`horizon=0`), or a window and what follows it.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import models, training
+from lib import models, training, windowing
 from lib.backend import keras
 from lib.numpy_lstm import forward
 
@@ -55,9 +55,7 @@ class Network:
         self.model = self.build(*self.sizes, seed=self.seed, **self.options)
         if steps is not None:
             options |= {"steps": steps, "min_steps": int(steps * SHARE), "decay": True}
-            count = len(validation)
-            few = np.linspace(0, count - 1, min(count, LOOKED_AT)).round().astype(int)
-            validation = validation[few]
+            validation = validation[windowing.evenly(len(validation), LOOKED_AT)]
         options |= {"validation": validation, "allow_missing": True, "seed": self.seed}
         return training.fit(self.model, blocks, **options)
 

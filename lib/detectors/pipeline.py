@@ -360,7 +360,7 @@ class Blocks:
 
     def evenly(self, most):
         """At most so many inputs and targets, evenly spread, as arrays of float64."""
-        few = np.linspace(0, len(self) - 1, min(len(self), max(most, 1))).round().astype(int)
+        few = windowing.evenly(len(self), max(most, 1))
         span, width = self._all.shape[1:]
         window, steps = self.pipeline.window, span - self.pipeline.first
         inputs, targets = np.empty((len(few), window, width)), np.empty((len(few), steps, width))

@@ -46,8 +46,8 @@ class Scorer:
         errors = errors[~np.isnan(errors).any(axis=(1, 2))]
         if len(errors) < 2:
             raise ValueError("`train` must have 2 windows without missing values for 'distance'.")
-        few = np.linspace(0, len(errors) - 1, min(FEW, len(errors))).round().astype(int)
-        self.distance = scoring.ErrorDistance().fit(errors[few])
+        few = errors[windowing.evenly(len(errors), FEW)]
+        self.distance = scoring.ErrorDistance().fit(few)
 
     def parts(self, errors):
         """Score of each block, divided among the sensors: their mean is the score.
