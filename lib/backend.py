@@ -21,7 +21,7 @@ from lib.errors import check_backend
 
 @contextlib.contextmanager
 def _stderr_held_back():
-    if sys.stderr is None:  # closed: nobody reads it
+    if sys.stderr is None:  # closed
         yield
         return
     sys.stderr.flush()

@@ -184,8 +184,8 @@ def prepare(series, resample="", form="levels", statistic=""):
     Raises
     ------
     ValueError
-        If `resample` is no step, or the index holds no times, or returns are asked of values that
-        are not positive.
+        If `resample` is not a step, or the index holds no times, or if values of which returns are
+        wanted are not positive.
 
     Examples
     --------

@@ -33,7 +33,7 @@ def select(names):
     Raises
     ------
     FetchError
-        If there is no such series.
+        If the catalogue has no series of that name.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from lib.data.times import as_index, check_order, check_time_format, read_times
 from lib.errors import did_you_mean
 
 JOINED = ("first", "last", "mean", "sum", "min", "max", "count")  # what equal times become
-REMEDIES = {  # for a cell that is no number, the first that fits
+REMEDIES = {  # for a cell that is not a number, the first that fits
     r"[-+]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,})": "thousands=','",
     r"[-+]?\d{1,3}(\.\d{3})+,\d*": "decimal=',' and thousands='.'",
     r"[-+]?[1-9]\d{0,2},\d{3}": "thousands=',' or decimal=',', whichever it means",
@@ -69,7 +69,7 @@ def read_csv(  # noqa: PLR0915 - one path, read from top to bottom
         Read 01/02/2014 as 1 February instead of 2 January, where no other cell tells, such as
         13/02/2014. 01.02.2014 is always 1 February.
     max_gap : float, default=10
-        The longest step in time that is no gap, in median steps. Ten lets pass all weekends and
+        The longest step in time that is not a gap, in median steps. Ten lets pass all weekends and
         holidays of a daily market series (7 days in September 2001), 0 any step.
     min_rows : int, default=2
         The fewest rows that will do, such as those of one window.
@@ -423,7 +423,7 @@ def _numbers(values, path, allow_missing, decimal="."):
     if values.dtype.kind == "O" or is_string_dtype(values):
         values = values.map(lambda cell: meaning.TRUTH.get(str(cell).strip().lower(), cell))
     plain_cells = values
-    if decimal == ",":  # what is text still is no number, though it may have a point
+    if decimal == ",":  # what is still text is not a number, though it may have a point
         plain_cells = values.where(~values.map(lambda cell: isinstance(cell, str)))
     numbers = numeric(plain_cells).astype("float64")
     text = (numbers.isna() & values.notna()).to_numpy()
@@ -438,7 +438,7 @@ def _numbers(values, path, allow_missing, decimal="."):
 
 
 def _remedy(cell):
-    """Return which option would read a cell that is no number, as a sentence."""
+    """Return which option would read a cell that is not a number, as a sentence."""
     cell = cell.strip()
     for pattern, what in REMEDIES.items():
         if re.fullmatch(pattern, cell):

@@ -127,7 +127,7 @@ def read_time(cell, form=None):
     Raises
     ------
     ValueError, OverflowError
-        If it is no such time.
+        If the cell is not such a time.
 
     Examples
     --------

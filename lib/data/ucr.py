@@ -67,7 +67,7 @@ def series():
     """List the series in the archive that is here, in a frame that is indexed by `ucr_NNN`.
 
     Its columns are `file` (inside the zip) and what `described` returns; it is empty if there is
-    no archive. A DataError says that the file is no zip, or holds no series of the archive.
+    no archive. A DataError says that the file is not a zip, or holds no series of the archive.
     """
     path = archive()
     if path.is_file():

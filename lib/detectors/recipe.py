@@ -48,7 +48,7 @@ def checked_recipe(**recipe):
     Raises
     ------
     ValueError
-        That names the setting, what it accepts and what came.
+        That names the setting, what it accepts and what was received.
     """
     for name, bounds in BOUNDS.items():
         if name != "steps" or recipe[name] is not None:
@@ -105,7 +105,7 @@ def checked_rows(series, features=None, name="series"):
     Raises
     ------
     ValueError
-        If it is no pandas object, has other columns, holds texts or infinities, or its index
+        If it is not a pandas object, has other columns, holds texts or infinities, or its index
         does not strictly increase.
 
     Examples

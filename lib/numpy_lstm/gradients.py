@@ -75,7 +75,7 @@ class Moved(_Plain):
         return self.step(x)
 
     def backward(self, gradient):
-        """Where the values came from."""
+        """Give each value its share of the gradient."""
         return self.back(gradient, self.came, self.options)
 
 

@@ -10,7 +10,7 @@ class Alerts:
     """Join the flags of a stream into episodes, row by row.
 
     An episode opens with a flag and lasts until `cool_down` has passed without another one.
-    Its opening calls the operator; the flags that follow inside it call nobody.
+    Its opening calls the operator. The flags that follow inside it do not call again.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Alerts:
     Raises
     ------
     ValueError
-        If `cool_down` is no such time, or is below 0.
+        If `cool_down` is not a length of time, or is below 0.
 
     Examples
     --------
@@ -120,8 +120,8 @@ def episodes(flags, cool_down):
 def openings(flags, cool_down):
     """The rows in which an episode opens, when an operator is called: a bool for each flag.
 
-    To judge alerts instead of flags, give these to `faults.evaluate`: a fault that begins while
-    an earlier episode still goes on calls nobody.
+    To evaluate alerts instead of flags, give these to `faults.evaluate`. A fault that begins
+    within an earlier episode does not call the operator.
 
     Examples
     --------

@@ -157,7 +157,7 @@ def load(path, sensors, detector):
     Raises
     ------
     ParameterError
-        If the file is no state, a damaged one, or one of another detector or other sensors.
+        If the file is not a state, is damaged, or is of another detector or other sensors.
     OSError
         If it cannot be read.
     """

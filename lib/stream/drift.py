@@ -36,8 +36,8 @@ def population_stability_index(reference, scores, bins=10):
     Raises
     ------
     ValueError
-        If `bins` is no such number, there is no score, one is infinite, or the reference has only
-        one value.
+        If `bins` is not such a number, there is no score, one is infinite, or the reference has
+        one value only.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def by_span(reference, scores, *, every="7D", fewest=500):
     Raises
     ------
     ValueError
-        As `population_stability_index`, or if `fewest` is no whole number of at least 1.
+        As `population_stability_index`, or if `fewest` is not a whole number of at least 1.
 
     Examples
     --------

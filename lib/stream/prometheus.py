@@ -40,7 +40,7 @@ class _Handler(WSGIRequestHandler):
     timeout = PATIENCE
 
     def log_message(self, *_):
-        """Say nothing: a request is no event of the stream."""
+        """Print nothing: a request does not belong to the stream."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -66,7 +66,7 @@ class _Server(ThreadingMixIn, WSGIServer):
             self._free.release()
 
     def handle_error(self, request, client_address):
-        """Say nothing: whoever asked has gone."""
+        """Print nothing: the client has gone."""
 
 
 class Metrics:
@@ -138,8 +138,8 @@ class Metrics:
     def serve(self, port, host="127.0.0.1"):
         """Serve the metrics in a thread until the process ends; return their address.
 
-        Port 0 is any free one. By default nobody but this machine can ask. A ParameterError says
-        that an address cannot be listened at.
+        Port 0 is any free one. By default only this machine can connect. A ParameterError says
+        that an address cannot be used.
         """
         if not 0 <= port <= 65535:
             raise ParameterError(f"`port` must be from 0 to 65535. Received: port={port}")

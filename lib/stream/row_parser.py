@@ -1,4 +1,4 @@
-"""A table that arrives piece by piece: bytes -> lines -> rows, and one word for what is no row.
+"""A table that arrives piece by piece: bytes, then lines, then rows; or why a line is not one.
 
 Nothing here knows how a file ends or begins anew; `source` does. A line is held as a whole only
 up to `MAX_BYTES`, whatever is sent.
@@ -20,7 +20,7 @@ MAX_BYTES = 1 << 16  # of a line: a thousand sensors fit
 SHOWN = 60  # characters of a bad cell that a report repeats
 EXCEL = re.compile(rb'"?sep=."?\s*')  # a line for Excel above the header
 
-# Why a line is no row, and for whom it may be looked up.
+# Why a line is malformed: the word that records hold, and its explanation.
 REASONS = {
     "empty": "nothing stands in it",
     "too_long": f"longer than {MAX_BYTES:,} bytes",
@@ -39,7 +39,7 @@ REASONS = {
 
 
 class BadLine(ValueError):
-    """A line that is no row: `reason` is one of `REASONS`, the message what was seen."""
+    """A malformed line: `reason` is one of `REASONS`, the message what was seen."""
 
     def __init__(self, reason, seen=""):
         super().__init__(seen)
@@ -72,7 +72,7 @@ class Lines:
     def cut(self, chunk):
         """Yield each line that ends in these bytes, and its size in bytes, line end included.
 
-        A line over `MAX_BYTES` is None: it has been dropped as it came.
+        A line over `MAX_BYTES` is None: its bytes were dropped while they were read.
         """
         *ended, begun = chunk.split(b"\n")
         for piece in ended:
@@ -94,7 +94,7 @@ def cells(line, sep=",", encoding="utf-8"):
     r"""Return the cells of a line as texts, or raise a BadLine.
 
     The line is bytes without a line end, or None if it was too long to be held; `encoding` is
-    tried if it is no UTF-8.
+    tried if the line is not UTF-8.
 
     Examples
     --------
@@ -153,7 +153,7 @@ class RowReader:
     short : bool
         Cells may be missing at the end of a row.
     encoding : {"utf-8", "cp1252"}
-        Of text that is no UTF-8, if that is not an error.
+        Of text that is not UTF-8, if that is not an error.
 
     Raises
     ------
@@ -289,7 +289,7 @@ class RowReader:
         Raises
         ------
         BadLine
-            If it is no row.
+            If it is malformed.
         """
         row = cells(line, self.sep, self.encoding)
         if row == self.header or row in self.header_rows:
@@ -337,7 +337,7 @@ class RowReader:
         raise BadLine("time", repr(cell[:SHOWN]))
 
     def _read_number(self, cell, at):
-        """Return a reading; Python's own extras, such as 1_000, are no numbers to anybody else."""
+        """Return a reading; Python's own extras, such as 1_000, are not numbers."""
         if cell in self.missing:
             return math.nan
         number, bare = math.inf, meaning.bare(cell)

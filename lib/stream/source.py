@@ -24,7 +24,7 @@ class File:
     Whether it is still the same is seen by the bytes before that place: they must not change. So
     a file cut short or written anew is noticed, also between two runs, and one that was moved away
     is read to its end before the new one of its name is opened. Where a file was moved away while
-    nobody read, it is looked for under names such as rows.csv.1, rows.csv-20240131 and
+    no watcher ran, it is looked for under names such as rows.csv.1, rows.csv-20240131 and
     rows-20240131.csv; it and those younger than it are read first, as `follow` or not.
 
     Parameters
@@ -120,7 +120,7 @@ def _identity(found):
 
 
 class Pipe:
-    """Standard input, or another pipe, until whoever writes closes it."""
+    """Standard input, or another pipe, until its writer closes it."""
 
     pause, lost, identity = 0.0, False, None  # `read` waits by itself
 
@@ -129,7 +129,7 @@ class Pipe:
         self.offset, self.ended = 0, False
 
     def read(self):
-        """Return the next bytes, or b"" if none came for a moment."""
+        """Return the next bytes, or b"" if none arrive within a moment."""
         descriptor = self._file.fileno()
         # Windows can only wait in `read` itself.
         if os.name != "nt" and not select.select([descriptor], [], [], PAUSE)[0]:

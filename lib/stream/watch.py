@@ -443,6 +443,6 @@ def _signals(reopens):
 
 
 def say(text):
-    """Tell whoever reads standard error, if anybody does."""
+    """Write a line to standard error, if that is open."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)

@@ -91,10 +91,11 @@ def sample(path, count, *, jobs=1, backend="loky", scheduler=None):
     """Compute some finished cells anew; if all come out the same, stamp the table as of this code.
 
     A change of code that should change no result makes a table stale. To run the grid again takes
-    hours, a sample minutes. It is no proof: a stamped row keeps the hash of the code that
-    computed it, in `made_by`. On another processor the training of a network ends elsewhere, as
-    with another seed; so of networks `SETTINGS` are compared, and the mean of VUS-PR over the
-    sample, within `comparison.MARGIN`; of all others every number.
+    hours, a sample minutes. It does not prove that all other cells would come out the same: a
+    stamped row keeps the hash of the code that computed it, in `made_by`. On another processor the
+    training of a network ends elsewhere, as with another seed; so of networks `SETTINGS` are
+    compared, and the mean of VUS-PR over the sample, within `comparison.MARGIN`; of all others
+    every number.
 
     Parameters
     ----------
