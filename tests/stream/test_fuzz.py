@@ -123,7 +123,7 @@ class Memory:
 
 
 def test_many_small_files_put_together_by_chance(monkeypatch):
-    """Read from memory: a hundred thousand take half an hour."""
+    """Read from memory: a million take some two hours of one core."""
     memory = Memory()
     monkeypatch.setattr(reading, "Path", lambda path: path)
     monkeypatch.setattr(table, "_check_path", lambda path: None)
