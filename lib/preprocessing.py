@@ -93,7 +93,10 @@ class Preprocessing:
         return self
 
     def rows(self, series):
-        """Return the rows that get a score: those of the series, or the steps they fall into."""
+        """Return the rows that get a score: those of the series, or the steps they fall into.
+
+        Takes and returns a DataFrame with the same columns.
+        """
         rule, statistic = self.settings["resample"], self.settings["statistic"]
         if not rule:
             return series

@@ -159,8 +159,8 @@ def oracle(scores, labels):
 
     The labels are not known when a threshold is set. What the oracle reaches is an upper bound for
     all thresholds on these scores, and is to be reported as that. It is the highest one if several
-    are equally good. A `ValueError` if there is not one bool for each score, or if no labelled
-    point has a score.
+    are equally good. Points without a score (NaN) are left out, and so are their labels. A
+    `ValueError` if there is not one bool for each score, or if no labelled point has a score.
 
     Examples
     --------

@@ -285,7 +285,8 @@ def overlap_mean(scores, window, n_times, *, offset=0, stride=1):
     """Give each row the mean score of the windows that cover it, as `fold_windows` does for errors.
 
     Scores of shape (n_windows,) or (n_windows, n_features), one for all `window` rows of a window,
-    become an array of shape (n_times,) or (n_times, n_features).
+    become an array of shape (n_times,) or (n_times, n_features). A score that is NaN does not
+    count; rows that no window covers are NaN.
 
     Examples
     --------

@@ -32,13 +32,13 @@ class Kind:
         Whether it makes sense for returns alone.
     """
 
-    title: str  # its name for a reader
-    family: str  # "network", "learned", "rule" or "control"
-    output: str  # the rows that it gives: of the "window", the horizon "ahead", or "both"
+    title: str
+    family: str
+    output: str
     make: Callable
-    seeded: bool = False  # whether other seeds give other scores
-    one_score: bool = False  # one for each window, instead of an error for each row and sensor
-    of_returns: bool = False  # whether it makes sense for returns alone
+    seeded: bool = False
+    one_score: bool = False
+    of_returns: bool = False
 
     @property
     def options(self):

@@ -89,7 +89,12 @@ def frozen(frame, rows, *, known=False):
     Returns
     -------
     DataFrame of bool, shaped as `frame`
-        A missing reading is never frozen, and ends a run. A `ValueError` if `rows` is below 2.
+        A missing reading is never frozen, and ends a run.
+
+    Raises
+    ------
+    ValueError
+        If `rows` is not an integer of at least 2.
 
     Examples
     --------

@@ -897,7 +897,9 @@ def test_the_real_command_with_a_real_detector(detector, spoiled, tmp_path):
 def test_a_folder_that_is_no_detector(tmp_path, capfd):
     path = write(tmp_path / "rows.csv", TABLE)
     assert main(["watch", tmp_path, path]) == 2
-    assert capfd.readouterr().err.startswith("error: ")
+    err = capfd.readouterr().err
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
 
 
 def test_an_output_that_is_a_hard_link_to_the_input_is_refused(tmp_path):
